@@ -1,0 +1,38 @@
+// Pictures as bytes, and their files.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace acol {
+
+// An RGB picture. Pixel (x, y) is rgb[(y * width + x) * 3 + channel], values 0..255, row 0 at the top.
+struct Image {
+  int width = 0, height = 0;
+  std::vector<std::uint8_t> rgb;
+  friend bool operator==(const Image&, const Image&) = default;
+};
+
+// Larger pictures are refused before any memory is taken for them.
+inline constexpr std::int64_t max_pixels = std::int64_t{1} << 28;
+
+// Reads a JPEG, PNG, BMP or binary PNM file; the content decides, not the name. Grey becomes RGB, alpha is dropped (not
+// blended), EXIF orientation is ignored: boxes of the known data sets refer to the stored pixels.
+// Error, naming the path: missing, empty, not a picture, cut short (JPEG decoders fill the rest with grey, we refuse),
+// more than max_pixels.
+Image read_image(const std::filesystem::path& path);
+
+// The same for bytes in memory; `name` stands for the path in errors.
+Image decode_image(std::string_view bytes, const std::string& name);
+
+// The bytes of a PNG file. `grey` has width * height values.
+std::string encode_png(const Image& image);
+std::string encode_png_grey(const std::vector<std::uint8_t>& grey, int width, int height);
+
+// Written beside and renamed; Error if the path is not writable.
+void write_png(const std::filesystem::path& path, const Image& image);
+
+}  // namespace acol

@@ -1,0 +1,127 @@
+// The backend contract on one page: every kernel as a function pointer in one struct.
+//
+// A device is one table of these. Shapes are NHWC, row major, dense. Two rules hold for every entry:
+//   - outputs (y, mean, ...) are assigned: what they held before does not matter;
+//   - gradients (dx, dw, ...) are added to what is there, because a value may feed several consumers.
+// A result has the same bits for any number of threads. Arguments were checked by the caller (autograd/); kernels do not
+// throw. Pointers do not overlap unless a line says so. `rows` is the product of all extents but the channels.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/geometry.h"
+
+namespace acol {
+
+enum class Interpolation : std::uint8_t { bilinear, bicubic };
+
+// x: (batch, in_h, in_w, channels) -> y: (batch, out_h, out_w, channels). Half-pixel centres (PyTorch's align_corners =
+// False, OpenCV's INTER_LINEAR / INTER_CUBIC): source = (i + 0.5) in / out - 0.5, taps clamped to the border; bilinear
+// also clamps the coordinate at 0 (the same values); bicubic is Keys' kernel with a = -0.75. No antialiasing.
+struct ResizeGeometry {
+  int batch = 1, in_h = 1, in_w = 1, channels = 1, out_h = 1, out_w = 1;
+  Interpolation interpolation = Interpolation::bilinear;
+};
+
+template <class T>
+struct Kernels {
+  // y[n,p,q,o] = sum_{r,s,c} x[n, p stride - pad + r dilation, q ..., c] w[o,r,s,c] + bias[o]; then max(y, 0) if `relu`.
+  // `bias` (out_c) may be null. Input outside the image counts as 0.
+  void (*conv2d_forward)(const Conv2dGeometry&, const T* x, const T* w, const T* bias, bool relu, T* y);
+  // dx += sum over the outputs that read it: dx[n, p stride - pad + r dilation, ..., c] += dy[n,p,q,o] w[o,r,s,c].
+  void (*conv2d_backward_data)(const Conv2dGeometry&, const T* dy, const T* w, T* dx);
+  // dw[o,r,s,c] += sum_{n,p,q} dy[n,p,q,o] x[n, p stride - pad + r dilation, ..., c]; db[o] += sum dy (db may be null).
+  void (*conv2d_backward_weights)(const Conv2dGeometry&, const T* dy, const T* x, T* dw, T* db);
+
+  // y = max(x, 0); NaN stays NaN. y may be x.
+  void (*relu_forward)(std::int64_t count, const T* x, T* y);
+  // dx += dy where y > 0. With y the output, ReLU's input need not be kept.
+  void (*relu_backward)(std::int64_t count, const T* y, const T* dy, T* dx);
+
+  // y = maximum over the window's taps that lie inside the image; winner[i] = its tap r * window_w + s, the first in
+  // raster order where several are equal (as PyTorch). A NaN wins over every number. winner: one byte per output.
+  void (*max_pool_forward)(const Pool2dGeometry&, const T* x, T* y, std::uint8_t* winner);
+  void (*max_pool_backward)(const Pool2dGeometry&, const T* dy, const std::uint8_t* winner, T* dx);
+  // y = sum over the window's taps inside the image / (count_padding ? all taps that lie inside the padded image :
+  // taps inside the image).
+  void (*avg_pool_forward)(const Pool2dGeometry&, bool count_padding, const T* x, T* y);
+  void (*avg_pool_backward)(const Pool2dGeometry&, bool count_padding, const T* dy, T* dx);
+  // x: (batch, pixels, channels) -> y: (batch, channels), the mean over the pixels.
+  void (*global_avg_pool_forward)(int batch, int pixels, int channels, const T* x, T* y);
+  void (*global_avg_pool_backward)(int batch, int pixels, int channels, const T* dy, T* dx);
+
+  // Statistics over the rows: mean[c], variance[c] (biased, / rows). x: (rows, channels).
+  void (*batch_norm_statistics)(std::int64_t rows, int channels, const T* x, T* mean, T* variance);
+  // y = gamma (x - mean) / sqrt(variance + epsilon) + beta.
+  void (*batch_norm_forward)(std::int64_t rows, int channels, const T* x, const T* mean, const T* variance,
+                             const T* gamma, const T* beta, T epsilon, T* y);
+  // dgamma += sum dy xhat; dbeta += sum dy; and, if dx is not null,
+  // through_statistics (training): dx += gamma / sqrt(variance + epsilon) (dy - mean(dy) - xhat mean(dy xhat));
+  // else (running statistics are constants): dx += gamma / sqrt(variance + epsilon) dy. dgamma, dbeta may be null.
+  void (*batch_norm_backward)(std::int64_t rows, int channels, const T* x, const T* mean, const T* variance,
+                              const T* gamma, T epsilon, bool through_statistics, const T* dy, T* dx, T* dgamma,
+                              T* dbeta);
+
+  // y = a + b, a b, max(a, b) (a wins a tie). Backward adds into da, db; either may be null.
+  void (*add_forward)(std::int64_t count, const T* a, const T* b, T* y);
+  void (*multiply_forward)(std::int64_t count, const T* a, const T* b, T* y);
+  void (*multiply_backward)(std::int64_t count, const T* a, const T* b, const T* dy, T* da, T* db);
+  void (*maximum_forward)(std::int64_t count, const T* a, const T* b, T* y);
+  void (*maximum_backward)(std::int64_t count, const T* a, const T* b, const T* dy, T* da, T* db);
+  // y += factor x: the gradient of add, and every plain accumulation.
+  void (*accumulate)(std::int64_t count, T factor, const T* x, T* y);
+
+  // y = keep ? x / (1 - rate) : 0. keep(i) = uniform(seed, step, layer, i) >= rate, a function of these alone: word i % 4
+  // of philox4x32({i / 4, Purpose::dropout, step, layer}, seed), its upper 24 bits times 2^-24. Backward is the same
+  // function on dy, added.
+  void (*dropout_forward)(std::int64_t count, T rate, std::uint64_t seed, std::uint32_t step, std::uint32_t layer,
+                          const T* x, T* y);
+  void (*dropout_backward)(std::int64_t count, T rate, std::uint64_t seed, std::uint32_t step, std::uint32_t layer,
+                           const T* dy, T* dx);
+
+  // probability: softmax of each row of logits (rows, classes); loss[row] = -log probability[label[row]], computed from
+  // the logits with the row's maximum subtracted. Backward: dlogits += dloss (probability - onehot(label)).
+  void (*softmax_cross_entropy_forward)(int rows, int classes, const T* logits, const int* labels, T* probability,
+                                        T* loss);
+  void (*softmax_cross_entropy_backward)(int rows, int classes, const T* probability, const int* labels,
+                                         const T* dloss, T* dlogits);
+
+  void (*resize_forward)(const ResizeGeometry&, const T* x, T* y);
+  void (*resize_backward)(const ResizeGeometry&, const T* dy, T* dx);
+
+  // heat[n, pixel] = min-max normalised maps[n, pixel, label[n]], in [0, 1]; all 0 where the map is constant or holds a
+  // NaN or an infinity. maps: (batch, pixels, classes), heat: (batch, pixels).
+  void (*normalized_map)(int batch, int pixels, int classes, const T* maps, const int* labels, T* heat);
+  // The erase of ACoL: y = heat[n, pixel] >= threshold ? 0 : x. x, y: (batch, pixels, channels).
+  // Backward: dx += dy where it was kept; no gradient goes into the heat map.
+  void (*erase_forward)(int batch, int pixels, int channels, const T* x, const T* heat, T threshold, T* y);
+  void (*erase_backward)(int batch, int pixels, int channels, const T* heat, T threshold, const T* dy, T* dx);
+
+  // Sum of x^2 in double, in a fixed order.
+  double (*sum_of_squares)(std::int64_t count, const T* x);
+  // SGD as PyTorch writes it: g = scale dw + decay w; v = momentum v + g; w -= rate (nesterov ? g + momentum v : v).
+  void (*sgd_step)(std::int64_t count, T rate, T momentum, T decay, bool nesterov, T scale, const T* dw, T* v, T* w);
+};
+
+// Every table has this many entries; a test walks them and fails on a null one.
+template <class T>
+constexpr int kernel_count = sizeof(Kernels<T>) / sizeof(void (*)());
+
+// The plain loops of reference.h, for float and double.
+template <class T>
+const Kernels<T>& reference_kernels();
+
+// The fast float table of tensor/cpu, at the SIMD level in use (tensor/simd/level.h).
+const Kernels<float>& cpu_kernels();
+
+enum class Device : std::uint8_t { reference, cpu };
+
+// The device that float32 operations run on; cpu at the start. float64 always runs on the reference.
+void use_device(Device device);
+Device device_in_use();
+
+// The table that operations call.
+template <class T>
+const Kernels<T>& kernels();
+
+}  // namespace acol
