@@ -43,17 +43,21 @@ struct BatchNormOptions {
   double epsilon = 1e-5;
 };
 // x: any rank, channels last; gamma, beta, running_mean, running_variance: (C). In training normalises with the batch's
-// statistics (biased variance) and moves the running ones (unbiased variance, as PyTorch); otherwise uses the running ones.
+// statistics (biased variance) and moves the running ones (unbiased variance, as PyTorch); otherwise uses the running
+// ones.
 Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, Tensor& running_mean,
                     Tensor& running_variance, const BatchNormOptions& options);
 
-// Zeroes each number with probability `rate` and scales the others by 1 / (1 - rate). Draws depend on (seed, step, layer)
-// and the position alone. rate in [0, 1); 0 returns x.
+// Zeroes each number with probability `rate` and scales the others by 1 / (1 - rate). Draws depend on (seed, step,
+// layer) and the position alone. rate in [0, 1); 0 returns x.
 struct DropoutDraw {
   std::uint64_t seed = 0;
   std::uint32_t step = 0, layer = 0;
 };
 Variable dropout(const Variable& x, double rate, const DropoutDraw& draw);
+
+// The same numbers in another shape of equal count; shares them.
+Variable reshape(const Variable& x, const Shape& shape);
 
 // logits: (N, K), labels: N numbers in [0, K) -> (1): the mean over the batch of -log softmax(logits)[label].
 Variable softmax_cross_entropy(const Variable& logits, const std::vector<int>& labels);
@@ -65,9 +69,9 @@ Variable resize(const Variable& x, int height, int width, Interpolation interpol
 // constant or not finite). A plain tensor: no gradient.
 Tensor normalized_map(const Tensor& maps, const std::vector<int>& labels);
 
-// ACoL's erase (Zhang et al. 2018, section 3.2): features x (N, H, W, C) are set to 0 wherever heat (N, H, W) >= threshold,
-// over all channels. threshold in [0, 1]. The mask is a constant: the gradient passes where x was kept and nothing flows
-// into the heat map.
+// ACoL's erase (Zhang et al. 2018, section 3.2): features x (N, H, W, C) are set to 0 wherever heat (N, H, W) >=
+// threshold, over all channels. threshold in [0, 1]. The mask is a constant: the gradient passes where x was kept and
+// nothing flows into the heat map.
 Variable erase(const Variable& x, const Tensor& heat, double threshold);
 
 }  // namespace acol

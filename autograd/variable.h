@@ -12,17 +12,34 @@ namespace acol {
 
 class Variable;
 
+// A value's place on the tape: what made it, and its gradient. It does not hold the value, so an activation that no
+// backward function captured is freed as soon as the forward pass lets go of it.
+struct TapeNode;
+
+// From an operation to one of its inputs. No node: nobody wants that gradient.
+struct TapeEdge {
+  std::shared_ptr<TapeNode> node;
+  Shape shape;  // of the input
+  DType dtype = DType::float32;
+};
+
 // Where an operation's backward function puts its gradients: one entry an input, in the order given to record().
 class InputGradients {
  public:
-  explicit InputGradients(std::vector<Variable>& inputs) : inputs_(inputs) {}
+  explicit InputGradients(std::vector<TapeEdge>& inputs) : inputs_(inputs) {}
   // True if someone wants the gradient of input `index`.
-  bool wanted(int index) const;
+  bool wanted(int index) const { return inputs_.at(static_cast<std::size_t>(index)).node != nullptr; }
   // The tensor to ADD the gradient of input `index` to: zeros at first, of that input's shape. Only where wanted().
+  // Two inputs that are the same variable have the same tensor.
   Tensor& operator[](int index);
+  // Its numbers, or null where nobody wants them: kernels take both.
+  template <class T>
+  T* data(int index) {
+    return wanted(index) ? (*this)[index].data<T>() : nullptr;
+  }
 
  private:
-  std::vector<Variable>& inputs_;
+  std::vector<TapeEdge>& inputs_;
 };
 
 // Given the gradient of the output, adds the gradients of the inputs.
@@ -33,16 +50,17 @@ class Variable {
   Variable() = default;  // defined() is false: "no bias"
   explicit Variable(Tensor value, bool requires_grad = false);
 
-  bool defined() const { return node_ != nullptr; }
+  bool defined() const { return data_ != nullptr; }
   const Tensor& value() const;
   Tensor& value();
   const Shape& shape() const { return value().shape(); }
   DType dtype() const { return value().dtype(); }
 
-  bool requires_grad() const { return node_ && node_->requires_grad; }
-  // The gradient after backward(); undefined before. Only leaves keep it: inner nodes free theirs as soon as it is used.
+  bool requires_grad() const { return data_ && data_->node; }
+  // The gradient after backward(); undefined before. Only leaves keep it: inner nodes free theirs as soon as it is
+  // used.
   const Tensor& grad() const;
-  // The gradient, made of zeros if there is none yet.
+  // The gradient, made of zeros if there is none yet. Error if this variable does not require one.
   Tensor& grad_or_zeros();
   void clear_grad();
 
@@ -58,15 +76,11 @@ class Variable {
   static Variable record(std::string operation, Tensor value, std::vector<Variable> inputs, BackwardFunction backward);
 
  private:
-  struct Node {
-    Tensor value, grad;
-    bool requires_grad = false;
-    bool spent = false;  // backward has run through it and freed its inputs
-    std::string operation;
-    std::vector<Variable> inputs;
-    BackwardFunction backward;
+  struct Data {
+    Tensor value;
+    std::shared_ptr<TapeNode> node;  // null: no gradient
   };
-  std::shared_ptr<Node> node_;
+  std::shared_ptr<Data> data_;  // shared by copies: a change of a parameter is seen through all of them
 };
 
 // While one of these lives in a thread, operations there record nothing: inference needs no memory for backward.

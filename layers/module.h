@@ -1,4 +1,5 @@
-// Module: something with named parameters and a forward pass. Names join with dots, as in PyTorch ("features.0.weight").
+// Module: something with named parameters and a forward pass. Names join with dots, as in PyTorch
+// ("features.0.weight").
 #pragma once
 
 #include <functional>
@@ -39,7 +40,8 @@ class Module {
   void set_training(bool training);
   bool training() const { return training_; }
 
-  // Turns every parameter, buffer and gradient into `dtype` (float64 for gradient checks).
+  // Turns every parameter, buffer and gradient into `dtype` (float64 for gradient checks). Lists of buffers taken
+  // before do not share numbers with the module any more; lists of parameters do.
   void convert(DType dtype);
   void clear_gradients();
 
@@ -47,9 +49,12 @@ class Module {
   void for_each(const std::function<void(const std::string& name, Module&)>& visit, const std::string& prefix = "");
 
  protected:
+  // For constructors. Names are not empty, have no dot and are used once in a module. References stay valid as long as
+  // the module lives.
   Variable& add_parameter(std::string name, Tensor value);
   Tensor& add_buffer(std::string name, Tensor value);
   void add_child(std::string name, std::shared_ptr<Module> child);
+  void remove_child(const std::string& name);
   const std::vector<std::pair<std::string, std::shared_ptr<Module>>>& children() const { return children_; }
 
  private:

@@ -20,6 +20,7 @@ enum class Purpose : std::uint32_t {
   dropout = 4,    // a: step, b: layer
   synthetic = 5,  // a: split, b: sample
   test = 6,
+  probe = 7,      // a: sample
 };
 
 // Ten rounds of Philox4x32: four 32-bit words out for a 128-bit counter and a 64-bit key.

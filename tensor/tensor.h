@@ -40,7 +40,8 @@ class Tensor {
   // The numbers, row major, 64-byte aligned. T must be float or double and match dtype().
   template <class T>
   T* data() {
-    check(defined() && dtype_ == dtype_of<T>, "tensor: wrong element type asked of ", shape_.str());
+    if (!defined() || dtype_ != dtype_of<T>) [[unlikely]]  // no check(): its message would be made on every call
+      fail("tensor: wrong element type asked of ", shape_.str());
     return reinterpret_cast<T*>(storage_.get());
   }
   template <class T>

@@ -16,8 +16,8 @@ inline std::int64_t area(const Box& box) {
   return std::int64_t{box.x1 - box.x0 + 1} * std::int64_t{box.y1 - box.y0 + 1};
 }
 
-// Intersection over union with inclusive corners (widths x1 - x0 + 1), as the ILSVRC development kit counts. Both factors
-// of the intersection are clamped at 0: without that, boxes apart in x and in y get a positive product.
+// Intersection over union with inclusive corners (widths x1 - x0 + 1), as the ILSVRC development kit counts. Both
+// factors of the intersection are clamped at 0: without that, boxes apart in x and in y get a positive product.
 inline double intersection_over_union(const Box& a, const Box& b) {
   const std::int64_t width = std::max(0, std::min(a.x1, b.x1) - std::max(a.x0, b.x0) + 1);
   const std::int64_t height = std::max(0, std::min(a.y1, b.y1) - std::max(a.y0, b.y0) + 1);

@@ -92,7 +92,8 @@ void append(void* context, void* data, int size) {
 
 std::string encode(const std::uint8_t* pixels, std::size_t count, int width, int height, int channels) {
   check(width > 0 && height > 0 &&
-            count == static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * static_cast<std::size_t>(channels),
+            count ==
+                static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * static_cast<std::size_t>(channels),
         "png: ", count, " values do not make a picture of ", width, "x", height, "x", channels);
   std::string bytes;
   check(stbi_write_png_to_func(append, &bytes, width, height, channels, pixels, width * channels) != 0,
@@ -117,16 +118,18 @@ Image decode_image(std::string_view bytes, const std::string& name) {
         ": not a JPEG, PNG, BMP or binary PNM file, or its header is damaged");
   check(width > 0 && height > 0 && std::int64_t{width} * height <= max_pixels, "cannot read image ", name, ": ", width,
         "x", height, " pixels, the limit is ", max_pixels, " in all");
-  check(bytes.substr(0, 2) != "BM" || bmp_is_whole(bytes, width, height), "cannot read image ", name, ": truncated BMP");
+  check(bytes.substr(0, 2) != "BM" || bmp_is_whole(bytes, width, height), "cannot read image ", name,
+        ": truncated BMP");
   check((bytes.substr(0, 2) != "P5" && bytes.substr(0, 2) != "P6") || pnm_is_whole(bytes, width, height, channels),
         "cannot read image ", name, ": truncated PNM");
 
-  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(stbi_load_from_memory(data, size, &width, &height, &channels, 3),
-                                                         stbi_image_free);
+  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_memory(data, size, &width, &height, &channels, 3), stbi_image_free);
   check(pixels != nullptr, "cannot read image ", name, ": truncated or damaged (",
         stbi_failure_reason() ? stbi_failure_reason() : "no reason given", ")");
   Image image{width, height, {}};
-  image.rgb.assign(pixels.get(), pixels.get() + std::size_t{3} * static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+  image.rgb.assign(pixels.get(),
+                   pixels.get() + std::size_t{3} * static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
   return image;
 }
 

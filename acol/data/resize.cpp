@@ -52,9 +52,7 @@ Filter triangle_filter(int in, int out) {
   return filter;
 }
 
-std::uint8_t to_byte(std::int32_t sum) {
-  return static_cast<std::uint8_t>(std::clamp(sum >> fraction_bits, 0, 255));
-}
+std::uint8_t to_byte(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> fraction_bits, 0, 255)); }
 
 constexpr std::int32_t half = 1 << (fraction_bits - 1);
 
@@ -64,7 +62,8 @@ Image resize_rows(const Image& image, int width) {
   out.rgb.resize(std::size_t{3} * static_cast<std::size_t>(width) * static_cast<std::size_t>(image.height));
   std::uint8_t* to = out.rgb.data();
   for (int y = 0; y < image.height; ++y) {
-    const std::uint8_t* row = image.rgb.data() + std::size_t{3} * static_cast<std::size_t>(y) * static_cast<std::size_t>(image.width);
+    const std::uint8_t* row =
+        image.rgb.data() + std::size_t{3} * static_cast<std::size_t>(y) * static_cast<std::size_t>(image.width);
     const std::int32_t* weight = filter.weight.data();
     for (std::size_t x = 0; x < static_cast<std::size_t>(width); ++x, weight += filter.taps, to += 3) {
       const std::uint8_t* from = row + 3 * filter.first[x];
@@ -91,7 +90,8 @@ Image resize_columns(const Image& image, int height) {
   for (std::size_t y = 0; y < static_cast<std::size_t>(height); ++y) {
     std::fill(sum.begin(), sum.end(), half);
     for (int t = 0; t < filter.count[y]; ++t) {
-      const std::int32_t weight = filter.weight[y * static_cast<std::size_t>(filter.taps) + static_cast<std::size_t>(t)];
+      const std::int32_t weight =
+          filter.weight[y * static_cast<std::size_t>(filter.taps) + static_cast<std::size_t>(t)];
       const std::uint8_t* from = image.rgb.data() + row * static_cast<std::size_t>(filter.first[y] + t);
       for (std::size_t x = 0; x < row; ++x) sum[x] += weight * from[x];
     }
@@ -101,8 +101,9 @@ Image resize_columns(const Image& image, int height) {
 }
 
 void check_image(const char* what, const Image& image) {
-  check(image.width > 0 && image.height > 0 && image.rgb.size() == std::size_t{3} * static_cast<std::size_t>(image.width) *
-                                                                       static_cast<std::size_t>(image.height),
+  check(image.width > 0 && image.height > 0 &&
+            image.rgb.size() ==
+                std::size_t{3} * static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height),
         what, ": expected an image with 3 bytes a pixel, got ", image.width, "x", image.height, " with ",
         image.rgb.size(), " bytes");
 }
@@ -113,8 +114,8 @@ Image resize_bilinear(const Image& image, int width, int height) {
   check_image("resize", image);
   check(width > 0 && height > 0 && std::int64_t{width} * height <= max_pixels &&
             std::int64_t{width} * image.height <= max_pixels,
-        "resize: cannot make ", width, "x", height, " of ", image.width, "x", image.height, "; sizes start at 1 and end at ",
-        max_pixels, " pixels");
+        "resize: cannot make ", width, "x", height, " of ", image.width, "x", image.height,
+        "; sizes start at 1 and end at ", max_pixels, " pixels");
   if (width == image.width) return height == image.height ? image : resize_columns(image, height);
   Image wide = resize_rows(image, width);
   return height == image.height ? wide : resize_columns(wide, height);
@@ -137,13 +138,14 @@ Image resize_shorter_side(const Image& image, int side) {
 
 Image crop(const Image& image, int x, int y, int width, int height) {
   check_image("crop", image);
-  check(x >= 0 && y >= 0 && width > 0 && height > 0 && x <= image.width - width && y <= image.height - height, "crop: ",
-        width, "x", height, " at (", x, ", ", y, ") does not lie inside ", image.width, "x", image.height);
+  check(x >= 0 && y >= 0 && width > 0 && height > 0 && x <= image.width - width && y <= image.height - height,
+        "crop: ", width, "x", height, " at (", x, ", ", y, ") does not lie inside ", image.width, "x", image.height);
   Image out{width, height, {}};
   const std::size_t row = std::size_t{3} * static_cast<std::size_t>(width);
   out.rgb.resize(row * static_cast<std::size_t>(height));
   for (int i = 0; i < height; ++i) {
-    const auto from = (static_cast<std::size_t>(y + i) * static_cast<std::size_t>(image.width) + static_cast<std::size_t>(x)) * 3;
+    const auto from =
+        (static_cast<std::size_t>(y + i) * static_cast<std::size_t>(image.width) + static_cast<std::size_t>(x)) * 3;
     std::copy_n(image.rgb.begin() + static_cast<std::ptrdiff_t>(from), row,
                 out.rgb.begin() + static_cast<std::ptrdiff_t>(row * static_cast<std::size_t>(i)));
   }

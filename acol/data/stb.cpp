@@ -1,5 +1,5 @@
-// The one place where the bodies of stb_image and stb_image_write are compiled. Only the formats named in image.h: every
-// decoder more is a way more for a hostile file.
+// The one place where the bodies of stb_image and stb_image_write are compiled. Only the formats named in image.h:
+// every decoder more is a way more for a hostile file.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wall"
 #pragma GCC diagnostic ignored "-Wextra"

@@ -8,25 +8,10 @@
 
 namespace acol {
 
-namespace {
-
-// Half of the rest, halves to the even neighbour: torchvision's CenterCrop rounds like Python.
-int center_offset(int size, int part) {
-  const int rest = size - part;
-  const int low = rest / 2;
-  return rest % 2 == 1 && low % 2 == 1 ? low + 1 : low;
-}
-
-void check_holds_crop(const Image& image, const Preprocessing& how) {
-  check(image.width >= how.crop && image.height >= how.crop, "preprocessing: a picture of ", image.width, "x",
-        image.height, " holds no crop of ", how.crop, "; resize it first");
-}
-
-}  // namespace
-
 void validate(const Preprocessing& how) {
   check(how.crop >= 1, "preprocessing: crop must be at least 1 pixel, got ", how.crop);
-  check(how.resize >= how.crop, "preprocessing: resize (", how.resize, ") must not be smaller than crop (", how.crop, ")");
+  check(how.resize >= how.crop, "preprocessing: resize (", how.resize, ") must not be smaller than crop (", how.crop,
+        ")");
   check(std::int64_t{how.resize} * how.resize <= max_pixels, "preprocessing: resize ", how.resize, " is too large");
   for (const float value : how.std)
     check(value > 0 && std::isfinite(value), "preprocessing: std must be positive, got ", value);
@@ -45,24 +30,22 @@ void normalise(const Image& image, const Preprocessing& how, int x, int y, bool 
     for (int column = 0; column < how.crop; ++column) {
       const int from_x = x + (mirror ? how.crop - 1 - column : column);
       const std::uint8_t* pixel =
-          &image.rgb[(static_cast<std::size_t>(y + row) * static_cast<std::size_t>(image.width) + static_cast<std::size_t>(from_x)) * 3];
+          &image.rgb[(static_cast<std::size_t>(y + row) * static_cast<std::size_t>(image.width) +
+                      static_cast<std::size_t>(from_x)) *
+                     3];
       for (std::size_t c = 0; c < 3; ++c) *out++ = (static_cast<float>(pixel[c]) / 255.0f - how.mean[c]) / how.std[c];
     }
   }
 }
 
 void train_crop(const Image& resized, const Preprocessing& how, std::uint64_t seed, int epoch, int sample, float* out) {
-  check_holds_crop(resized, how);
+  check(resized.width >= how.crop && resized.height >= how.crop, "preprocessing: a picture of ", resized.width, "x",
+        resized.height, " holds no crop of ", how.crop, "; resize it first");
   RandomStream random(seed, Purpose::augment, static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(sample));
   const int x = random.below(resized.width - how.crop + 1);
   const int y = random.below(resized.height - how.crop + 1);
   const bool mirror = random.below(2) == 1;  // drawn even when not used, so that --no-flip keeps the crops
   normalise(resized, how, x, y, mirror && how.flip, out);
-}
-
-void center_crop(const Image& resized, const Preprocessing& how, float* out) {
-  check_holds_crop(resized, how);
-  normalise(resized, how, center_offset(resized.width, how.crop), center_offset(resized.height, how.crop), false, out);
 }
 
 void train_input(const Image& image, const Preprocessing& how, std::uint64_t seed, int epoch, int sample, float* out) {
@@ -73,11 +56,6 @@ void train_input(const Image& image, const Preprocessing& how, std::uint64_t see
 void test_input(const Image& image, const Preprocessing& how, float* out) {
   validate(how);
   normalise(resize_bilinear(image, how.crop, how.crop), how, 0, 0, false, out);
-}
-
-void center_crop_input(const Image& image, const Preprocessing& how, float* out) {
-  validate(how);
-  center_crop(resize_for(image, how), how, out);
 }
 
 }  // namespace acol

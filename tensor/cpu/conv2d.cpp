@@ -1,7 +1,7 @@
 // Convolution as a matrix product over patches ("implicit GEMM"): patches are copied block by block into packed A or B,
 // so the patch matrix never exists as a whole.
 //   forward:           y (pixels x O)       = patches(x) (pixels x RSC)   W^T (RSC x O)
-//   backward data:     dx (pixels x C)     += patches(dy) (pixels x RSO)  W' (RSO x C)
+//   backward data:     dx (pixels x C)     += patches(dy) (pixels x RSO)  W' (RSO x C), taps from the last to the first
 //   backward weights:  dw (O x RSC)        += dy^T (O x pixels)           patches(x) (pixels x RSC)
 #include <algorithm>
 #include <cstring>
@@ -11,6 +11,7 @@
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/patches.h"
+#include "tensor/cpu/scratch.h"
 
 namespace acol::cpu {
 
@@ -18,12 +19,11 @@ namespace {
 
 auto patch_rows_as_a(const Patches& patches) {
   return [patches](std::int64_t row, int rows, std::int64_t inner, int depth, int tile_rows, float* block) {
-    for (int i = 0; i < rows; ++i)
-      patches.copy(row + i, static_cast<int>(inner), depth, block + std::int64_t{i} * gemm_depth);
+    patches.copy(row, rows, static_cast<int>(inner), depth, block, gemm_stride);
     // Rows that only fill up the last tile: zeros, so that no stale NaN slows the tile down.
     const int whole = (rows + tile_rows - 1) / tile_rows * tile_rows;
     for (int i = rows; i < whole; ++i)
-      std::memset(block + std::int64_t{i} * gemm_depth, 0, static_cast<std::size_t>(depth) * sizeof(float));
+      std::memset(block + std::int64_t{i} * gemm_stride, 0, static_cast<std::size_t>(depth) * sizeof(float));
   };
 }
 
@@ -42,35 +42,58 @@ void scatter_row(const float* row, int n, int kk, int tile_columns, float* block
   }
 }
 
-// dw += dy^T patches over the pixels [first, last).
-void add_weight_gradient(const Conv2dGeometry& g, const float* dy, const Patches& patches, std::int64_t first,
-                         std::int64_t last, float* dw) {
+// dw = or += dy^T patches over the pixels [first, last).
+Gemm weight_gradient(const Conv2dGeometry& g, const float* dy, const Patches& patches, std::int64_t first,
+                     std::int64_t last, float* dw) {
   Gemm gemm;
   gemm.m = g.out_c;
   gemm.n = patches.row_length();
   gemm.k = last - first;
   gemm.packed_a = PackedA::by_depth;
-  gemm.pack_a = [&](std::int64_t row, int rows, std::int64_t inner, int depth, int tile_rows, float* block) {
+  gemm.pack_a = [=, &g](std::int64_t row, int rows, std::int64_t inner, int depth, int tile_rows, float* block) {
     for (int tile = 0; tile * tile_rows < rows; ++tile) {
-      float* out = block + std::int64_t{tile} * tile_rows * gemm_depth;
+      float* out = block + std::int64_t{tile} * tile_rows * gemm_stride;
       const int count = std::min(tile_rows, rows - tile * tile_rows);
       const float* in = dy + (first + inner) * g.out_c + row + std::int64_t{tile} * tile_rows;
       for (int kk = 0; kk < depth; ++kk, in += g.out_c, out += tile_rows) {
-        std::memcpy(out, in, static_cast<std::size_t>(count) * sizeof(float));
+        copy_floats(in, count, out);
         std::fill(out + count, out + tile_rows, 0.0f);
       }
     }
   };
-  gemm.pack_b = [&](std::int64_t inner, int depth, int kk, int tile_columns, float* block) {
-    std::vector<float> row(static_cast<std::size_t>(gemm.n));
-    for (int i = 0; i < depth; ++i) {
-      patches.copy(first + inner + i, 0, gemm.n, row.data());
-      scatter_row(row.data(), gemm.n, kk + i, tile_columns, block);
+  gemm.pack_b = [=, n = gemm.n](std::int64_t inner, int depth, int kk, int tile_columns, float* block) {
+    for (int column = 0; column < n; column += tile_columns) {
+      float* out = packed_b_at(block, kk, column, tile_columns);
+      const int count = std::min(tile_columns, n - column);
+      patches.copy(first + inner, depth, column, count, out, tile_columns);
+      if (count < tile_columns)
+        for (int i = 0; i < depth; ++i, out += tile_columns) std::fill(out + count, out + tile_columns, 0.0f);
     }
   };
   gemm.c = dw;
-  gemm.accumulate = true;
-  run_gemm(gemm);
+  return gemm;
+}
+
+// A small dw gives too few tiles to share out: then the pixels are cut into slices, one partial sum each. The slices
+// depend on the shape alone, and are added in order.
+void add_weight_gradient_in_slices(const Conv2dGeometry& g, const float* dy, const Patches& patches,
+                                   std::int64_t pixels, std::int64_t slices, float* dw) {
+  static thread_local Scratch scratch;
+  const std::int64_t count = g.w_shape().count(), length = (pixels + slices - 1) / slices;
+  float* const partial = scratch.floats(slices * count);
+  parallel_chunks(slices, 1, [&](std::int64_t slice, std::int64_t) {
+    const std::int64_t first = std::min(pixels, slice * length), last = std::min(pixels, first + length);
+    Gemm gemm = weight_gradient(g, dy, patches, first, last, partial + slice * count);
+    gemm.packed_b_floats = 0;  // one block at a time
+    run_gemm(gemm);
+  });
+  parallel_chunks(count, elementwise_grain / slices, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t slice = 0; slice < slices; ++slice) {
+      const float* const in = partial + slice * count;
+#pragma omp simd
+      for (std::int64_t i = begin; i < end; ++i) dw[i] += in[i];
+    }
+  });
 }
 
 }  // namespace
@@ -109,7 +132,8 @@ void conv2d_backward_data(const Conv2dGeometry& g, const float* dy, const float*
   gemm.pack_a = patch_rows_as_a(patches);
   gemm.pack_b = [&](std::int64_t inner, int depth, int kk, int tile_columns, float* block) {
     for (int i = 0; i < depth; ++i) {
-      const auto tap = static_cast<int>((inner + i) / g.out_c), o = static_cast<int>((inner + i) % g.out_c);
+      const int tap = g.taps() - 1 - static_cast<int>((inner + i) / g.out_c);
+      const auto o = static_cast<int>((inner + i) % g.out_c);
       scatter_row(w + (std::int64_t{o} * g.taps() + tap) * g.in_c, g.in_c, kk + i, tile_columns, block);
     }
   };
@@ -123,20 +147,14 @@ void conv2d_backward_weights(const Conv2dGeometry& g, const float* dy, const flo
   const std::int64_t pixels = std::int64_t{g.batch} * g.out_h() * g.out_w();
   const std::int64_t count = g.w_shape().count();
 
-  // A small dw gives too few tiles to share out: then the pixels are cut into slices, one partial sum each. The slices
-  // depend on the shape alone, and are added in order.
-  constexpr std::int64_t slices = 16, small_count = 1 << 16;
-  if (count <= small_count && pixels >= slices * gemm_depth) {
-    const std::int64_t length = (pixels + slices - 1) / slices;
-    std::vector<float> partial(static_cast<std::size_t>(slices * count), 0.0f);
-    parallel_chunks(slices, 1, [&](std::int64_t slice, std::int64_t) {
-      const std::int64_t first = slice * length, last = std::min(pixels, first + length);
-      if (first < last) add_weight_gradient(g, dy, patches, first, last, partial.data() + slice * count);
-    });
-    for (std::int64_t slice = 0; slice < slices; ++slice)
-      for (std::int64_t i = 0; i < count; ++i) dw[i] += partial[static_cast<std::size_t>(slice * count + i)];
+  constexpr std::int64_t most_slices = 16, small_count = 1 << 16;
+  const std::int64_t slices = std::min(most_slices, pixels / gemm_depth);
+  if (count <= small_count && slices > 1) {
+    add_weight_gradient_in_slices(g, dy, patches, pixels, slices, dw);
   } else {
-    add_weight_gradient(g, dy, patches, 0, pixels, dw);
+    Gemm gemm = weight_gradient(g, dy, patches, 0, pixels, dw);
+    gemm.accumulate = true;
+    run_gemm(gemm);
   }
 
   if (db != nullptr) {

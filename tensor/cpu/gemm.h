@@ -1,5 +1,5 @@
-// The matrix product under every convolution: C (m x n) = or += A (m x k) B (k x n), with A and B delivered block by block
-// by the caller, so that patches of an image need never exist as a whole matrix.
+// The matrix product under every convolution: C (m x n) = or += A (m x k) B (k x n), with A and B delivered block by
+// block by the caller, so that patches of an image need never exist as a whole matrix.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ struct Gemm {
   std::int64_t k = 0;
 
   // Fills a block of A: rows [row, row + rows), inner indices [inner, inner + depth), depth <= gemm_depth.
-  //   by_rows:  block[i * gemm_depth + kk]
-  //   by_depth: tile t of `tile_rows` rows at block + t * tile_rows * gemm_depth, in it [kk * tile_rows + i].
+  //   by_rows:  block[i * gemm_stride + kk]
+  //   by_depth: tile t of `tile_rows` rows at block + t * tile_rows * gemm_stride, in it [kk * tile_rows + i].
   std::function<void(std::int64_t row, int rows, std::int64_t inner, int depth, int tile_rows, float* block)> pack_a;
   PackedA packed_a = PackedA::by_rows;
 
@@ -27,6 +27,8 @@ struct Gemm {
   // block + p * tile_columns * gemm_depth, in it [kk * tile_columns + j]; columns past n are 0.
   // Called for inner ranges of at most `pack_b_depth` (a divisor of gemm_depth) starting at kk = inner - block start.
   std::function<void(std::int64_t inner, int depth, int kk, int tile_columns, float* block)> pack_b;
+  // How much of B is packed at a time: 16 MB, shared by the threads; less where one thread works alone in its cache.
+  std::int64_t packed_b_floats = std::int64_t{4} << 20;
 
   float* c = nullptr;  // row stride n
   bool accumulate = false;

@@ -2,22 +2,25 @@
 // that is what makes results equal bit for bit on any number of them.
 #pragma once
 
+#include <omp.h>
+
 #include <algorithm>
 #include <cstdint>
 
 namespace acol {
 
-// Calls body(begin, end) for chunks of `grain` items of [0, count). Chunks go to whichever thread is free.
+// Calls body(begin, end) for chunks of `grain` items of [0, count). Chunks go to whichever thread is free; inside a
+// chunk of another loop they run one after the other.
 template <class Body>
 void parallel_chunks(std::int64_t count, std::int64_t grain, const Body& body) {
   const std::int64_t chunks = (count + grain - 1) / grain;
-  if (chunks <= 1) {
-    if (count > 0) body(std::int64_t{0}, count);
+  const auto run = [&](std::int64_t chunk) { body(chunk * grain, std::min(count, (chunk + 1) * grain)); };
+  if (chunks <= 1 || omp_in_parallel()) {
+    for (std::int64_t chunk = 0; chunk < chunks; ++chunk) run(chunk);
     return;
   }
 #pragma omp parallel for schedule(dynamic, 1)
-  for (std::int64_t chunk = 0; chunk < chunks; ++chunk)
-    body(chunk * grain, std::min(count, (chunk + 1) * grain));
+  for (std::int64_t chunk = 0; chunk < chunks; ++chunk) run(chunk);
 }
 
 // Items of one chunk for loops that do a few operations an element.

@@ -14,17 +14,17 @@ void gemm_tile(int depth, const float* __restrict a, const float* __restrict b, 
   Vector sum[Rows][Vectors];
 #pragma GCC unroll 32
   for (int i = 0; i < Rows; ++i)
-#pragma GCC unroll 2
+#pragma GCC unroll 3
     for (int v = 0; v < Vectors; ++v) sum[i][v] = Vector{};
 
   for (int k = 0; k < depth; ++k) {
     Vector row[Vectors];
-#pragma GCC unroll 2
+#pragma GCC unroll 3
     for (int v = 0; v < Vectors; ++v) row[v] = *reinterpret_cast<const Vector*>(b + v * Lanes);
 #pragma GCC unroll 32
     for (int i = 0; i < Rows; ++i) {
-      const float factor = ByRows ? a[i * gemm_depth] : a[i];
-#pragma GCC unroll 2
+      const float factor = ByRows ? a[i * gemm_stride] : a[i];
+#pragma GCC unroll 3
       for (int v = 0; v < Vectors; ++v) sum[i][v] += factor * row[v];
     }
     a += ByRows ? 1 : Rows;
@@ -33,18 +33,16 @@ void gemm_tile(int depth, const float* __restrict a, const float* __restrict b, 
 
 #pragma GCC unroll 32
   for (int i = 0; i < Rows; ++i)
-#pragma GCC unroll 2
+#pragma GCC unroll 3
     for (int v = 0; v < Vectors; ++v) {
       Vector* out = reinterpret_cast<Vector*>(c + static_cast<long>(i) * ldc + v * Lanes);
       *out = accumulate ? *out + sum[i][v] : sum[i][v];
     }
 }
 
-template <int Lanes, int WideRows, int NarrowRows>
-constexpr GemmTiles tiles_for{
-    {WideRows, 2 * Lanes, gemm_tile<Lanes, WideRows, 2, true>, gemm_tile<Lanes, WideRows, 2, false>},
-    {NarrowRows, Lanes, gemm_tile<Lanes, NarrowRows, 1, true>, gemm_tile<Lanes, NarrowRows, 1, false>},
-};
+template <int Lanes, int Rows, int Vectors>
+constexpr GemmShape shape{Rows, Lanes * Vectors, gemm_tile<Lanes, Rows, Vectors, true>,
+                          gemm_tile<Lanes, Rows, Vectors, false>};
 
 }  // namespace
 }  // namespace acol

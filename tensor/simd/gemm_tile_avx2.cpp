@@ -2,5 +2,11 @@
 #include "tensor/simd/gemm_tile.inl"
 
 namespace acol {
-const GemmTiles& gemm_tiles_avx2() { return tiles_for<8, 6, 12>; }
+
+const GemmTiles& gemm_tiles_avx2() {
+  static constexpr GemmShape shapes[]{shape<8, 6, 2>, shape<8, 12, 1>, shape<8, 4, 3>};
+  static constexpr GemmTiles tiles{shapes, 3};
+  return tiles;
+}
+
 }  // namespace acol

@@ -2,5 +2,11 @@
 #include "tensor/simd/gemm_tile.inl"
 
 namespace acol {
-const GemmTiles& gemm_tiles_scalar() { return tiles_for<4, 4, 8>; }
+
+const GemmTiles& gemm_tiles_scalar() {
+  static constexpr GemmShape shapes[]{shape<4, 4, 2>, shape<4, 8, 1>};
+  static constexpr GemmTiles tiles{shapes, 2};
+  return tiles;
+}
+
 }  // namespace acol

@@ -1,0 +1,37 @@
+#include "acol/network/heads.h"
+
+#include "autograd/ops.h"
+
+namespace acol {
+
+ClassifierHead::ClassifierHead(const NetworkConfig& config, std::uint32_t first_dropout_layer) {
+  const int in = scaled_channels(512, config.width), hidden = scaled_channels(1024, config.width);
+  const Conv2dOptions same{.pad = {1, 1}, .relu = true};
+  add_child("0", first_ = std::make_shared<Conv2d>(in, hidden, Pair{3, 3}, same));
+  add_child("2", second_ = std::make_shared<Conv2d>(hidden, hidden, Pair{3, 3}, same));
+  add_child("4", last_ = std::make_shared<Conv2d>(hidden, config.classes, Pair{1, 1}));
+  add_child("dropout0", first_dropout_ = std::make_shared<Dropout>(config.dropout, first_dropout_layer));
+  add_child("dropout2", second_dropout_ = std::make_shared<Dropout>(config.dropout, first_dropout_layer + 1));
+}
+
+Variable ClassifierHead::hidden(const Variable& features) {
+  const Variable first = first_dropout_->forward(first_->forward(features));
+  return second_dropout_->forward(second_->forward(first));
+}
+
+Variable ClassifierHead::maps(const Variable& features) { return last_->forward(hidden(features)); }
+
+Variable ClassifierHead::forward(const Variable& features) { return global_avg_pool(maps(features)); }
+
+CamResult cam_by_convolution(const Variable& hidden, Conv2d& last) {
+  const Variable maps = last.forward(hidden);
+  return {maps, global_avg_pool(maps)};
+}
+
+CamResult cam_by_fully_connected(const Variable& hidden, Conv2d& last) {
+  const Shape& filter = last.weight().shape();
+  const Variable weights = reshape(last.weight(), {filter[0], filter[3]});
+  return {last.forward(hidden), linear(global_avg_pool(hidden), weights, last.bias())};
+}
+
+}  // namespace acol

@@ -1,0 +1,143 @@
+#include "acol/train/model.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tensor/check.h"
+
+namespace acol {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int format_version = 1;
+
+bool is_filter(const Tensor& tensor) { return tensor.shape().rank() == 4; }
+
+// The part of a model that is not numbers, from a file's metadata.
+Model card_from(const std::map<std::string, std::string>& metadata, const fs::path& path) {
+  const auto entry = metadata.find("acol_model");
+  check(entry != metadata.end(), path.string(), " is no acol model: it has no acol_model entry; for a plain weight file use ",
+        "acol train --weights");
+  Model model;
+  try {
+    const Json json = Json::parse(entry->second);
+    const int version = json.at("version").get<int>();
+    check(version == format_version, path.string(), ": model format ", version, ", this program reads ", format_version);
+    model.class_ids = json.at("class_ids").get<std::vector<std::string>>();
+    model.class_names = json.at("class_names").get<std::vector<std::string>>();
+    model.config = train_config_from_json(json.at("config").dump());
+  } catch (const Json::exception& error) {
+    fail(path.string(), ": damaged acol_model entry: ", error.what());
+  } catch (const Error& error) {
+    fail(path.string(), ": ", error.what());
+  }
+  check(!model.class_ids.empty() && model.class_ids.size() == model.class_names.size() &&
+            static_cast<int>(model.class_ids.size()) == model.config.network.classes,
+        path.string(), ": the model has ", model.config.network.classes, " outputs but names ", model.class_ids.size(), "/",
+        model.class_names.size(), " classes");
+  if (const auto training = metadata.find("acol_training"); training != metadata.end()) model.training = training->second;
+  return model;
+}
+
+// Names the file in whatever goes wrong with a configuration that came out of it.
+void validate_from(const Model& model, const fs::path& path) {
+  try {
+    validate(model.config.network);
+    validate(model.config.preprocessing);
+  } catch (const Error& error) {
+    fail(path.string(), ": ", error.what());
+  }
+}
+
+// Assigns a file's tensor, filters turned; the shapes must agree.
+void assign(Tensor& to, const Tensor& from, const std::string& name, const std::string& path) {
+  const Tensor turned = is_filter(to) && is_filter(from) ? filter_from_file(from) : from;
+  check(turned.shape() == to.shape(), path, ": tensor ", name, " has shape ", from.shape().str(), ", the network wants ",
+        is_filter(to) ? Shape{to.shape()[0], to.shape()[3], to.shape()[1], to.shape()[2]}.str() : to.shape().str());
+  to.copy_from(turned.dtype() == to.dtype() ? turned : turned.to(to.dtype()));
+}
+
+}  // namespace
+
+Model make_model(TrainConfig config, std::vector<std::string> class_ids, std::vector<std::string> class_names) {
+  Model model;
+  config.network.classes = static_cast<int>(class_ids.size());
+  model.config = std::move(config);
+  model.class_ids = std::move(class_ids);
+  model.class_names = std::move(class_names);
+  model.network = std::make_shared<Network>(model.config.network);
+  model.network->initialise(model.config.initialiser, model.config.seed);
+  return model;
+}
+
+Model read_model_card(const fs::path& path) {
+  Model model = card_from(read_safetensors_metadata(path), path);
+  validate_from(model, path);
+  return model;
+}
+
+Model load_model(const fs::path& path) { return model_from_file(read_safetensors(path), path); }
+
+Model model_from_file(const SafetensorsFile& file, const fs::path& path) {
+  Model model = card_from(file.metadata, path);
+  validate_from(model, path);
+  model.network = std::make_shared<Network>(model.config.network);
+  restore_network(*model.network, file, path.string());
+  model.network->set_training(false);
+  return model;
+}
+
+SafetensorsFile model_file(const Model& model) {
+  SafetensorsFile file;
+  for (const NamedParameter& parameter : model.network->parameters()) {
+    const Tensor& value = parameter.variable.value();
+    file.tensors[parameter.name] = is_filter(value) ? filter_to_file(value) : value;
+  }
+  for (const NamedBuffer& buffer : model.network->buffers()) file.tensors[buffer.name] = buffer.tensor;
+  Json json;
+  json["version"] = format_version;
+  json["config"] = Json::parse(to_json(model.config));
+  json["class_ids"] = model.class_ids;
+  json["class_names"] = model.class_names;
+  file.metadata["acol_model"] = json.dump();
+  file.metadata["acol_training"] = model.training;
+  return file;
+}
+
+void restore_network(Network& network, const SafetensorsFile& file, const std::string& path) {
+  const auto restore = [&](const std::string& name, Tensor& tensor) {
+    const auto entry = file.tensors.find(name);
+    check(entry != file.tensors.end(), path, ": tensor ", name, " is missing");
+    assign(tensor, entry->second, name, path);
+  };
+  for (NamedParameter& parameter : network.parameters()) restore(parameter.name, parameter.variable.value());
+  for (NamedBuffer& buffer : network.buffers()) restore(buffer.name, buffer.tensor);
+}
+
+WeightsReport load_pretrained(Network& network, const fs::path& path) {
+  const SafetensorsFile file = read_safetensors(path);
+  WeightsReport report;
+  const auto load = [&](const std::string& name, Tensor& tensor) {
+    const auto entry = file.tensors.find(name);
+    const bool trunk_filter = name.starts_with("features.") && is_filter(tensor);
+    check(entry != file.tensors.end() || !trunk_filter, path.string(), ": no tensor ", name, ", which ",
+          network.config().arch, " needs; expected torchvision's names (features.0.weight ...)");
+    if (entry == file.tensors.end() || (!name.starts_with("features.") && entry->second.shape().count() != tensor.count())) {
+      report.kept.push_back(name);  // a head for other classes is as good as none
+      return;
+    }
+    assign(tensor, entry->second, name, path.string());
+    report.loaded.push_back(name);
+  };
+  for (NamedParameter& parameter : network.parameters()) load(parameter.name, parameter.variable.value());
+  for (NamedBuffer& buffer : network.buffers()) load(buffer.name, buffer.tensor);
+  for (const auto& [name, tensor] : file.tensors)
+    if (std::find(report.loaded.begin(), report.loaded.end(), name) == report.loaded.end()) report.ignored.push_back(name);
+  return report;
+}
+
+}  // namespace acol

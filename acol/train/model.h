@@ -1,0 +1,56 @@
+// A model file: weights and all that is needed to use them, in one safetensors file.
+//
+// Tensors: parameters under their module's names, filters as (O, C, R, S), batch norm's running statistics. Metadata:
+//   "acol_model"     JSON: format version, classes and the TrainConfig the network was made with;
+//   "acol_training"  JSON: how far the training had come (acol/train/checkpoint.h).
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "acol/data/transform.h"
+#include "acol/network/network.h"
+#include "acol/train/config.h"
+#include "tensor/safetensors.h"
+
+namespace acol {
+
+struct Model {
+  TrainConfig config;                   // its network and preprocessing parts say how to use the model
+  std::vector<std::string> class_ids;   // folder name or WNID, in label order
+  std::vector<std::string> class_names; // for people
+  std::shared_ptr<Network> network;
+  std::string training = "{}";  // JSON: epoch, step, validation figures
+};
+
+// A new network for these classes, initialised as the configuration says. Sets config.network.classes.
+Model make_model(TrainConfig config, std::vector<std::string> class_ids, std::vector<std::string> class_names);
+
+// Error naming the file: not a safetensors file, no "acol_model", damaged JSON, a tensor missing or of another shape.
+Model load_model(const std::filesystem::path& path);
+
+// The same from a file already read; `path` is for messages.
+Model model_from_file(const SafetensorsFile& file, const std::filesystem::path& path);
+
+// What a model file says of itself, without its weights: network stays null.
+Model read_model_card(const std::filesystem::path& path);
+
+// The model as the content of a file.
+SafetensorsFile model_file(const Model& model);
+
+// Copies every parameter and buffer from `file`; Error naming `path` and the tensor if one is missing or does not fit.
+void restore_network(Network& network, const SafetensorsFile& file, const std::string& path);
+
+// Starts from someone else's weights: every tensor of a torchvision-named file (features.N.weight ...) that the network
+// also has is copied. Error if a trunk convolution is missing or has another shape.
+struct WeightsReport {
+  std::vector<std::string> loaded;   // names
+  std::vector<std::string> kept;     // of the network, not in the file: still as initialised
+  std::vector<std::string> ignored;  // of the file, not in the network
+};
+WeightsReport load_pretrained(Network& network, const std::filesystem::path& path);
+
+}  // namespace acol

@@ -1,0 +1,330 @@
+#include "acol/train/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "acol/data/loader.h"
+#include "acol/evaluate/class_maps.h"
+#include "acol/train/checkpoint.h"
+#include "acol/train/run_log.h"
+#include "autograd/ops.h"
+#include "layers/activation.h"
+#include "tensor/check.h"
+#include "tensor/file.h"
+
+namespace acol {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+Json number_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
+double percent(std::int64_t part, std::int64_t whole) {
+  return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+std::int64_t count_wrong(const std::vector<int>& got, const std::vector<int>& truth) {
+  std::int64_t wrong = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) wrong += got[i] != truth[i];
+  return wrong;
+}
+
+Schedule schedule_for(const TrainConfig& config, std::int64_t batches) {
+  Schedule schedule;
+  schedule.kind = config.schedule;
+  schedule.base_rate = config.rate;
+  schedule.total_steps = config.epochs * batches;
+  schedule.warmup_steps = std::llround(config.warmup_epochs * static_cast<double>(batches));
+  for (const int epoch : config.decay_epochs) schedule.milestones.push_back(epoch * batches);
+  schedule.factor = config.decay_factor;
+  schedule.power = config.poly_power;
+  validate(schedule);
+  return schedule;
+}
+
+LoaderOptions loader_options(const TrainConfig& config, const RunOptions& run, bool training) {
+  LoaderOptions options;
+  options.how = config.preprocessing;
+  options.batch_size = config.batch_size;
+  options.training = training;
+  options.seed = config.seed;
+  options.workers = run.workers;
+  options.cache_bytes = run.cache_bytes / 2;  // one half for training pictures, one for validation pictures
+  return options;
+}
+
+// One run from its start or its last checkpoint to its end.
+class Run {
+ public:
+  Run(const TrainConfig& config, const Dataset& data, const Dataset* val, const RunOptions& run, const TrainEvents& events)
+      : data_(data), run_(run), events_(events), loader_(data, loader_options(config, run, true)) {
+    if (val != nullptr) val_loader_ = std::make_unique<Loader>(*val, loader_options(config, run, false));
+    if (run.resume)
+      continue_from_checkpoint(config);
+    else
+      start_anew(config);
+    schedule_ = schedule_for(model_.config, loader_.batches());
+  }
+
+  TrainResult train() {
+    RunLog log(run_.out / "log.jsonl", state_.step);
+    const int epochs = model_.config.epochs;
+    while (state_.epoch < epochs) {
+      loader_.start_epoch(state_.epoch, state_.batch);
+      model_.network->set_training(true);
+      Batch batch;
+      while (loader_.next(batch)) {
+        step(batch, log);
+        report_warnings(loader_);
+        const bool last_of_epoch = state_.batch == loader_.batches();
+        const bool stop = events_.stop_requested && events_.stop_requested();
+        const bool limit = run_.limit_steps > 0 && state_.step >= run_.limit_steps;
+        if (last_of_epoch) end_epoch(log);
+        if (!last_of_epoch && (stop || limit || (run_.save_every > 0 && state_.step % run_.save_every == 0))) save();
+        if (stop) return result(state_.epoch < epochs ? TrainEnd::stopped : TrainEnd::finished);
+        if (limit) return result(state_.epoch < epochs ? TrainEnd::limit : TrainEnd::finished);
+        if (last_of_epoch) break;
+      }
+    }
+    return result(TrainEnd::finished);
+  }
+
+ private:
+  fs::path last_path() const { return run_.out / "last.safetensors"; }
+  void note(const std::string& text) const {
+    if (events_.on_note) events_.on_note(text);
+  }
+  TrainResult result(TrainEnd end) const { return {end, state_.step, loader_.skipped()}; }
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+  void make_optimizer() {
+    optimizer_ = std::make_unique<Sgd>(parameter_groups(*model_.network, model_.config),
+                                       SgdOptions{model_.config.momentum, model_.config.nesterov});
+  }
+
+  void start_anew(const TrainConfig& config) {
+    check(!fs::exists(last_path()), run_.out.string(), " already holds a run; go on with --resume or choose another --out");
+    model_ = make_model(config, data_.class_ids, data_.class_names);
+    if (!run_.weights.empty()) {
+      const WeightsReport report = load_pretrained(*model_.network, run_.weights);
+      note(message("weights: ", report.loaded.size(), " tensors from ", run_.weights.string(), ", ", report.kept.size(),
+                   " of the network not in it, ", report.ignored.size(), " of the file not used"));
+    }
+    make_optimizer();
+    std::error_code error;
+    fs::create_directories(run_.out, error);
+    check(!error && fs::is_directory(run_.out), "cannot make the folder ", run_.out.string(), ": ", error.message());
+    fs::remove(run_.out / "log.jsonl", error);
+    save();  // from here on a kill can be resumed
+    write_file_atomically(run_.out / "config.json", to_json(model_.config, 2) + "\n");
+  }
+
+  void continue_from_checkpoint(const TrainConfig& config) {
+    check(fs::exists(last_path()), "nothing to resume: there is no ", last_path().string());
+    Checkpoint checkpoint = load_checkpoint(last_path());
+    model_ = checkpoint.model;
+    check(model_.class_ids == data_.class_ids, last_path().string(), " was trained on other classes than ",
+          data_.root.string(), " has (", model_.class_ids.size(), " and ", data_.class_ids.size(), ")");
+    TrainConfig same_classes = config;
+    same_classes.network.classes = model_.config.network.classes;
+    check(to_json(same_classes) == to_json(model_.config), last_path().string(),
+          " was trained with other settings; resume with those of its config.json");
+    make_optimizer();
+    restore_velocities(*optimizer_, checkpoint, last_path());
+    state_ = checkpoint.state;
+    check(state_.batch <= loader_.batches(), last_path().string(), " stands at batch ", state_.batch, " of an epoch, but ",
+          data_.root.string(), " has only ", loader_.batches(), ": is it another data set?");
+    note(message("resumed from ", last_path().string(), " at step ", state_.step));
+  }
+
+  void save() { save_checkpoint(last_path(), model_, *optimizer_, state_); }
+
+  void step(const Batch& batch, RunLog& log) {
+    StepReport report;
+    report.epoch = state_.epoch;
+    report.total_steps = schedule_.total_steps;
+    report.rate = schedule_.rate_at(state_.step);
+    const int images = static_cast<int>(batch.labels.size());
+    if (images > 0) {
+      learn(batch, report);
+      state_.sums.images += images;
+      state_.sums.loss_a += report.loss_a * images;
+      if (report.loss_b) {
+        state_.sums.images_b += images;
+        state_.sums.loss_b += *report.loss_b * images;
+      }
+    }
+    ++state_.step;
+    ++state_.batch;
+    report.step = state_.step;
+    report.seconds = seconds();
+    if (images == 0) return;
+    if (state_.step % run_.log_every == 0) {
+      Json line;
+      line["type"] = "step";
+      line["step"] = report.step;
+      line["epoch"] = report.epoch;
+      line["loss_a"] = report.loss_a;
+      line["loss_b"] = number_or_null(report.loss_b);
+      line["lr"] = report.rate;
+      line["gradient_norm"] = report.gradient_norm;
+      log.write(line.dump());
+    }
+    if (events_.on_step) events_.on_step(report);
+  }
+
+  void learn(const Batch& batch, StepReport& report) {
+    const TrainConfig& config = model_.config;
+    set_dropout_draw(*model_.network, config.seed, static_cast<std::uint32_t>(state_.step));
+    optimizer_->clear_gradients();
+    const bool use_b = config.network.method == Method::acol && state_.epoch >= config.erase_after;
+    StepLosses losses = forward_losses(*model_.network, batch.images, batch.labels, config.erase_label, use_b);
+    report.loss_a = losses.loss_a.value().at(0);
+    if (use_b) report.loss_b = losses.loss_b.value().at(0);
+    check_finite(report.loss_a + report.loss_b.value_or(0), "loss");
+    state_.sums.wrong += count_wrong(answers(losses.logits_a), batch.labels);
+    losses.total.backward();
+
+    report.gradient_norm = gradient_norm(model_.network->parameters());
+    check_finite(report.gradient_norm, "gradient");
+    const double scale = config.clip_norm > 0 ? clip_factor(report.gradient_norm, config.clip_norm) : 1.0;
+    optimizer_->step(report.rate, scale);
+  }
+
+  void check_finite(double value, const char* what) const {
+    check(std::isfinite(value), "train: the ", what, " is not finite at step ", state_.step + 1,
+          "; the last good state is kept in ", last_path().string(), "; start anew with a lower --lr, more --warmup-epochs or ",
+          "a --clip-norm");
+  }
+
+  void report_warnings(Loader& loader) const {
+    for (const std::string& warning : loader.take_warnings()) note("skipped: " + warning);
+  }
+
+  void end_epoch(RunLog& log) {
+    const EpochSums& sums = state_.sums;
+    EpochReport report;
+    report.epoch = state_.epoch;
+    report.epochs = model_.config.epochs;
+    report.loss_a = sums.images > 0 ? sums.loss_a / static_cast<double>(sums.images) : 0;
+    if (sums.images_b > 0) report.loss_b = sums.loss_b / static_cast<double>(sums.images_b);
+    report.train_error = percent(sums.wrong, sums.images);
+    if (val_loader_) validate_epoch(report);
+
+    report.best = !report.val_error || !state_.best_error || *report.val_error < *state_.best_error;
+    if (report.best) state_.best_error = report.val_error;
+    state_.epoch += 1;
+    state_.batch = 0;
+    state_.sums = {};
+    report.seconds = seconds();
+
+    Json line;
+    line["type"] = "epoch";
+    line["step"] = state_.step;
+    line["epoch"] = report.epoch;
+    line["loss_a"] = report.loss_a;
+    line["loss_b"] = number_or_null(report.loss_b);
+    line["train_error"] = report.train_error;
+    line["val_error"] = number_or_null(report.val_error);
+    line["val_error_b"] = number_or_null(report.val_error_b);
+    log.write(line.dump());
+
+    if (report.best) {
+      Json training = line;
+      training.erase("type");
+      model_.training = training.dump();
+      write_safetensors(run_.out / "best.safetensors", model_file(model_));
+    }
+    save();
+    if (events_.on_epoch) events_.on_epoch(report);
+  }
+
+  // Error of A, and of B with the hole that A's answer cuts.
+  void validate_epoch(EpochReport& report) {
+    model_.network->set_training(false);
+    val_loader_->start_epoch(0);
+    std::int64_t images = 0, wrong = 0, wrong_b = 0;
+    Batch batch;
+    while (val_loader_->next(batch)) {
+      if (batch.labels.empty()) continue;
+      const PassA a = forward_a(*model_.network, batch.images);
+      const std::vector<int> predicted = answers(a.probabilities);
+      images += static_cast<std::int64_t>(batch.labels.size());
+      wrong += count_wrong(predicted, batch.labels);
+      if (model_.network->has_branch_b())
+        wrong_b += count_wrong(answers(logits_b(*model_.network, a, predicted)), batch.labels);
+    }
+    report_warnings(*val_loader_);
+    if (images == 0) return;
+    report.val_error = percent(wrong, images);
+    if (model_.network->has_branch_b()) report.val_error_b = percent(wrong_b, images);
+  }
+
+  const Dataset& data_;
+  const RunOptions& run_;
+  const TrainEvents& events_;
+  Loader loader_;
+  std::unique_ptr<Loader> val_loader_;
+  Model model_;
+  std::unique_ptr<Sgd> optimizer_;
+  Schedule schedule_;
+  TrainState state_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+TrainResult train(const TrainConfig& config, const Dataset& data, const Dataset* val, const RunOptions& run,
+                  const TrainEvents& events) {
+  validate(config);
+  check(run.log_every >= 1, "train: log-every must be at least 1 step, got ", run.log_every);
+  check(run.save_every >= 0, "train: save-every must be 0 or more steps, got ", run.save_every);
+  check(run.limit_steps >= 0, "train: limit-steps must be 0 or more, got ", run.limit_steps);
+  check(!run.out.empty(), "train: no run folder given");
+  if (val != nullptr)
+    check(val->class_ids == data.class_ids, "train: the validation split has other classes than the training split");
+  return Run(config, data, val, run, events).train();
+}
+
+TrainConfig run_config(const fs::path& out) {
+  const fs::path path = out / "last.safetensors";
+  check(fs::exists(path), "nothing to resume: there is no ", path.string());
+  return read_model_card(path).config;
+}
+
+StepLosses forward_losses(Network& network, const Tensor& images, const std::vector<int>& labels, EraseLabel erase_label,
+                          bool use_branch_b) {
+  const Variable features = network.features(Variable(images));
+  const Network::Branch a = network.branch_a(features);
+  StepLosses losses;
+  losses.logits_a = a.logits.value();
+  losses.loss_a = softmax_cross_entropy(a.logits, labels);
+  losses.total = losses.loss_a;
+  if (use_branch_b) {
+    const std::vector<int> hole_labels = erase_label == EraseLabel::truth ? labels : answers(losses.logits_a);
+    const Network::Branch b = network.branch_b(features, normalized_map(a.maps.value(), hole_labels));
+    losses.loss_b = softmax_cross_entropy(b.logits, labels);
+    losses.total = add(losses.loss_a, losses.loss_b);
+  }
+  return losses;
+}
+
+std::vector<ParameterGroup> parameter_groups(const Network& network, const TrainConfig& config) {
+  const double head = config.head_rate_factor, bias = config.bias_rate_factor;
+  std::vector<ParameterGroup> groups{{"trunk weights", {}, 1, config.weight_decay},
+                                     {"trunk biases", {}, bias, config.weight_decay},
+                                     {"head weights", {}, head, config.weight_decay},
+                                     {"head biases", {}, head * bias, config.weight_decay}};
+  for (const NamedParameter& parameter : network.parameters()) {
+    const std::size_t in_head = parameter.name.starts_with("features.") ? 0 : 2;
+    const std::size_t is_bias = parameter.name.ends_with(".bias") ? 1 : 0;
+    groups[in_head + is_bias].parameters.push_back(parameter);
+  }
+  return groups;
+}
+
+}  // namespace acol

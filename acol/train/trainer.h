@@ -1,0 +1,89 @@
+// Training: from a data set and a configuration to a run folder.
+//
+// The folder holds config.json, log.jsonl (one JSON object a logged step and one an epoch), last.safetensors (the state to
+// go on from) and best.safetensors (lowest validation error of A; without optimizer state).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "acol/data/dataset.h"
+#include "acol/train/config.h"
+#include "acol/train/model.h"
+#include "layers/optimizer.h"
+
+namespace acol {
+
+struct StepReport {
+  std::int64_t step = 0, total_steps = 0;  // steps done, of the whole run
+  int epoch = 0;                           // the running one, 0 is the first
+  double loss_a = 0;
+  std::optional<double> loss_b;  // none while B has not joined, and for cam
+  double rate = 0, gradient_norm = 0;
+  double seconds = 0;  // since training started in this process
+};
+
+struct EpochReport {
+  int epoch = 0, epochs = 0;
+  double loss_a = 0;  // means over the epoch's images
+  std::optional<double> loss_b;
+  double train_error = 0;  // percent of wrong answers of A on the augmented training images, while it learned
+  std::optional<double> val_error, val_error_b;  // percent; of B: with the hole cut by A's answer
+  double seconds = 0;
+  bool best = false;
+};
+
+// What the caller wants to hear; unset ones are skipped.
+struct TrainEvents {
+  std::function<void(const StepReport&)> on_step;
+  std::function<void(const EpochReport&)> on_epoch;
+  std::function<void(const std::string&)> on_note;  // one line: weights loaded, images skipped, resumed from where
+  std::function<bool()> stop_requested;             // asked after every step
+};
+
+// What does not change the weights.
+struct RunOptions {
+  std::filesystem::path out;      // the run folder
+  std::filesystem::path weights;  // a torchvision-named safetensors file to start from, or empty
+  bool resume = false;            // go on from out/last.safetensors; the configuration is then that file's
+  int workers = 2;                // threads that read pictures
+  std::int64_t cache_bytes = std::int64_t{1} << 30;
+  int log_every = 20;             // steps
+  int save_every = 0;             // steps; 0: at the end of each epoch only
+  std::int64_t limit_steps = 0;   // end after so many steps of the whole run; 0: never
+};
+
+enum class TrainEnd { finished, stopped, limit };
+
+struct TrainResult {
+  TrainEnd end = TrainEnd::finished;
+  std::int64_t step = 0;
+  std::int64_t skipped_images = 0;
+};
+
+// `val` may be null: then the last state is also the best. Deterministic: the same configuration, data and seed give the
+// same weights bit for bit, on any number of threads and however often it was killed and resumed.
+// Error: settings out of range, a data set without images, an existing run without `resume`, `resume` without a run or with
+// other classes, an unwritable folder, and a loss or gradient that is not finite (the last checkpoint is kept).
+TrainResult train(const TrainConfig& config, const Dataset& data, const Dataset* val, const RunOptions& run,
+                  const TrainEvents& events);
+
+// The configuration of the run in `out`, for callers that resume.
+TrainConfig run_config(const std::filesystem::path& out);
+
+// One training step's forward pass, for tests that follow it from outside: mean losses over the batch.
+struct StepLosses {
+  Variable loss_a, loss_b;  // loss_b undefined if B took no part
+  Variable total;           // what backward() runs from: CE(A) + CE(B)
+  Tensor logits_a;          // (N, classes)
+};
+StepLosses forward_losses(Network& network, const Tensor& images, const std::vector<int>& labels, EraseLabel erase_label,
+                          bool use_branch_b);
+
+// The official code's parameter groups: trunk weights x1, trunk biases x bias factor, heads x head factor, their biases x both.
+std::vector<ParameterGroup> parameter_groups(const Network& network, const TrainConfig& config);
+
+}  // namespace acol

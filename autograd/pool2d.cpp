@@ -1,0 +1,84 @@
+// Pooling. x: (N, H, W, C) -> y: (N, P, Q, C); padding never wins a maximum.
+//   max:     y[n,p,q,c] = max over the window of x. Its gradient goes to the one pixel that won, whose tap is kept in a
+//   byte:
+//            dx[n,h,v,c] = sum of dy[n,p,q,c] over the windows that (h, v) won
+//   average: y[n,p,q,c] = sum over the window of x / k. dx[n,h,v,c] = sum of dy[n,p,q,c] / k over the windows with (h,
+//   v)
+//            k: the taps inside the padded image (padding counts as zeros), or the taps inside the image
+//   global average: y[n,c] = mean over h, v of x[n,h,v,c]; y: (N, C). dx[n,h,v,c] = dy[n,c] / (H W)
+#include <memory>
+
+#include "autograd/checks.h"
+#include "autograd/ops.h"
+
+namespace acol {
+
+namespace {
+
+Pool2dGeometry checked_geometry(const char* operation, const Variable& x, const Pool2dOptions& options) {
+  check_layout(operation, "x", x, 4, "(N, H, W, C)");
+  for (std::size_t axis = 0; axis < 2; ++axis) {
+    const int window = options.window[axis], pad = options.pad[axis];
+    check(window >= 1, operation, ": window must be at least 1, got ", window);
+    check(options.stride[axis] >= 1, operation, ": stride must be at least 1, got ", options.stride[axis]);
+    check(pad >= 0 && pad <= window / 2, operation, ": pad must be at least 0 and at most half the window ", window,
+          ", got ", pad);
+  }
+  Pool2dGeometry g;
+  g.batch = x.shape()[0];
+  g.in_h = x.shape()[1];
+  g.in_w = x.shape()[2];
+  g.channels = x.shape()[3];
+  g.window_h = options.window[0];
+  g.window_w = options.window[1];
+  g.stride_h = options.stride[0];
+  g.stride_w = options.stride[1];
+  g.pad_h = options.pad[0];
+  g.pad_w = options.pad[1];
+  check(std::int64_t{g.window_h} * g.window_w <= 256, operation, ": the window ", g.window_h, "x", g.window_w,
+        " has more than 256 taps");
+  check(g.out_h() >= 1 && g.out_w() >= 1, operation, ": the window ", g.window_h, "x", g.window_w,
+        " does not fit into x ", x.shape().str(), " with padding ", g.pad_h, "x", g.pad_w, "; give a larger image");
+  return g;
+}
+
+}  // namespace
+
+Variable max_pool2d(const Variable& x, const Pool2dOptions& options) {
+  const Pool2dGeometry g = checked_geometry("max_pool2d", x, options);
+  Tensor y = Tensor::empty(g.y_shape(), x.dtype());
+  const auto winner = std::make_shared<std::vector<std::uint8_t>>(static_cast<std::size_t>(y.count()));
+  with_scalar(x.dtype(),
+              [&]<class T>() { kernels<T>().max_pool_forward(g, x.value().data<T>(), y.data<T>(), winner->data()); });
+  return Variable::record("max_pool2d", y, {x}, [g, winner](const Tensor& dy, InputGradients& dx) {
+    with_scalar(dy.dtype(),
+                [&]<class T>() { kernels<T>().max_pool_backward(g, dy.data<T>(), winner->data(), dx.data<T>(0)); });
+  });
+}
+
+Variable avg_pool2d(const Variable& x, const Pool2dOptions& options, bool count_padding) {
+  const Pool2dGeometry g = checked_geometry("avg_pool2d", x, options);
+  Tensor y = Tensor::empty(g.y_shape(), x.dtype());
+  with_scalar(x.dtype(),
+              [&]<class T>() { kernels<T>().avg_pool_forward(g, count_padding, x.value().data<T>(), y.data<T>()); });
+  return Variable::record("avg_pool2d", y, {x}, [g, count_padding](const Tensor& dy, InputGradients& dx) {
+    with_scalar(dy.dtype(),
+                [&]<class T>() { kernels<T>().avg_pool_backward(g, count_padding, dy.data<T>(), dx.data<T>(0)); });
+  });
+}
+
+Variable global_avg_pool(const Variable& x) {
+  check_layout("global_avg_pool", "x", x, 4, "(N, H, W, C)");
+  const int batch = x.shape()[0], pixels = x.shape()[1] * x.shape()[2], channels = x.shape()[3];
+  Tensor y = Tensor::empty({batch, channels}, x.dtype());
+  with_scalar(x.dtype(), [&]<class T>() {
+    kernels<T>().global_avg_pool_forward(batch, pixels, channels, x.value().data<T>(), y.data<T>());
+  });
+  return Variable::record("global_avg_pool", y, {x}, [=](const Tensor& dy, InputGradients& dx) {
+    with_scalar(dy.dtype(), [&]<class T>() {
+      kernels<T>().global_avg_pool_backward(batch, pixels, channels, dy.data<T>(), dx.data<T>(0));
+    });
+  });
+}
+
+}  // namespace acol

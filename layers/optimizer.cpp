@@ -1,0 +1,90 @@
+#include "layers/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "tensor/kernels.h"
+
+namespace acol {
+
+namespace {
+
+bool finite_at_least_0(double x) { return std::isfinite(x) && x >= 0; }
+
+}  // namespace
+
+Sgd::Sgd(std::vector<ParameterGroup> groups, SgdOptions options) : groups_(std::move(groups)), options_(options) {
+  check(options.momentum >= 0 && options.momentum < 1, "sgd: momentum must be in [0, 1), got ", options.momentum);
+  std::set<std::string> names;
+  std::set<const Tensor*> values;
+  for (const ParameterGroup& group : groups_) {
+    check(finite_at_least_0(group.rate_factor), "sgd: the rate factor of group ", group.name,
+          " must be finite and at least 0, got ", group.rate_factor);
+    check(finite_at_least_0(group.weight_decay), "sgd: the weight decay of group ", group.name,
+          " must be finite and at least 0, got ", group.weight_decay);
+    auto& velocities = velocities_.emplace_back();
+    for (const auto& [name, variable] : group.parameters) {
+      check(variable.defined() && variable.requires_grad(), "sgd: ", name, " of group ", group.name,
+            " is no parameter: it is undefined or wants no gradient");
+      check(names.insert(name).second && values.insert(&variable.value()).second, "sgd: ", name, " of group ",
+            group.name, " is in the optimizer twice");
+      velocities.push_back(Tensor::zeros(variable.shape(), variable.dtype()));
+    }
+  }
+}
+
+void Sgd::step(double rate, double gradient_scale) {
+  check(finite_at_least_0(rate), "sgd: the learning rate must be finite and at least 0, got ", rate);
+  check(finite_at_least_0(gradient_scale), "sgd: the gradient scale must be finite and at least 0, got ",
+        gradient_scale);
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    for (std::size_t p = 0; p < groups_[g].parameters.size(); ++p) {
+      auto& [name, variable] = groups_[g].parameters[p];
+      const Tensor& gradient = variable.grad();
+      if (!gradient.defined()) continue;
+      Tensor& velocity = velocities_[g][p];
+      check(velocity.dtype() == variable.dtype() && velocity.shape() == variable.shape(), "sgd: ", name,
+            " changed its type or shape after the optimizer was made; make a new one");
+      with_scalar(variable.dtype(), [&]<class T>() {
+        kernels<T>().sgd_step(velocity.count(), static_cast<T>(rate * groups_[g].rate_factor),
+                              static_cast<T>(options_.momentum), static_cast<T>(groups_[g].weight_decay),
+                              options_.nesterov, static_cast<T>(gradient_scale), gradient.data<T>(), velocity.data<T>(),
+                              variable.value().template data<T>());
+      });
+    }
+  }
+}
+
+void Sgd::clear_gradients() {
+  for (ParameterGroup& group : groups_)
+    for (NamedParameter& parameter : group.parameters) parameter.variable.clear_grad();
+}
+
+std::vector<std::pair<std::string, Tensor>> Sgd::velocities() {
+  std::vector<std::pair<std::string, Tensor>> all;
+  for (std::size_t g = 0; g < groups_.size(); ++g)
+    for (std::size_t p = 0; p < groups_[g].parameters.size(); ++p)
+      all.emplace_back(groups_[g].parameters[p].name, velocities_[g][p]);
+  return all;
+}
+
+double gradient_norm(const std::vector<NamedParameter>& parameters) {
+  double sum = 0;
+  for (const auto& [name, variable] : parameters) {
+    const Tensor& gradient = variable.grad();
+    if (!gradient.defined()) continue;
+    sum += with_scalar(gradient.dtype(),
+                       [&]<class T>() { return kernels<T>().sum_of_squares(gradient.count(), gradient.data<T>()); });
+  }
+  return std::sqrt(sum);
+}
+
+double clip_factor(double norm, double max_norm) {
+  check(max_norm > 0, "gradient clipping: the largest norm must be above 0, got ", max_norm);
+  check(finite_at_least_0(norm), "gradient clipping: the norm of the gradients is ", norm,
+        ": training has diverged; lower the learning rate or warm up longer");
+  return std::min(1.0, max_norm / (norm + 1e-6));
+}
+
+}  // namespace acol

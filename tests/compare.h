@@ -1,0 +1,189 @@
+// Holding kernels to the reference in double: guarded buffers, computed tolerances, a comparison that NaN cannot pass.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "tensor/kernels.h"
+#include "tensor/random.h"
+#include "tensor/simd/level.h"
+
+namespace acol::testing {
+
+using Floats = std::vector<float>;
+
+// Unlike the kernels' own streams: purpose `test`, so that a test can not agree with a kernel by sharing its draws.
+inline RandomStream test_stream(std::uint32_t a, std::uint32_t b = 0) { return {20180618, Purpose::test, a, b}; }
+
+inline Floats uniform(RandomStream& random, std::int64_t count, float low = -1, float high = 1) {
+  Floats values(static_cast<std::size_t>(count));
+  for (float& value : values) value = random.uniform(low, high);
+  return values;
+}
+
+inline Floats absolute(Floats values) {
+  for (float& value : values) value = std::abs(value);
+  return values;
+}
+
+inline std::vector<int> labels_below(RandomStream& random, int count, int classes) {
+  std::vector<int> labels(static_cast<std::size_t>(count));
+  for (int& label : labels) label = random.below(classes);
+  return labels;
+}
+
+// Numbers with a guard zone on both sides. The zones hold junk (NaN, or 0xA5 bytes), so that a kernel that writes there
+// is seen by guards_intact() and one that reads there by its NaN results. Not aligned beyond its element on purpose.
+template <class T>
+class Buffer {
+ public:
+  // Inputs, and gradients that are added to.
+  explicit Buffer(const Floats& values) : Buffer(static_cast<std::int64_t>(values.size())) {
+    std::transform(values.begin(), values.end(), data(), [](float value) { return static_cast<T>(value); });
+  }
+  // Outputs: junk all through.
+  explicit Buffer(std::int64_t count) : numbers_(static_cast<std::size_t>(count + 2 * guard), junk()) {}
+
+  T* data() { return numbers_.data() + guard; }
+  const T* data() const { return numbers_.data() + guard; }
+  std::int64_t count() const { return static_cast<std::int64_t>(numbers_.size()) - 2 * guard; }
+  T operator[](std::int64_t i) const { return data()[i]; }
+
+  bool guards_intact() const {
+    const auto is_junk = [](const T& number) {
+      const T value = junk();
+      return std::memcmp(&number, &value, sizeof(T)) == 0;
+    };
+    return std::all_of(numbers_.begin(), numbers_.begin() + guard, is_junk) &&
+           std::all_of(numbers_.end() - guard, numbers_.end(), is_junk);
+  }
+
+  bool same_bits(const Buffer& other) const {
+    return numbers_.size() == other.numbers_.size() &&
+           std::memcmp(numbers_.data(), other.numbers_.data(), numbers_.size() * sizeof(T)) == 0;
+  }
+
+ private:
+  static constexpr std::int64_t guard = 67;
+  static T junk() {
+    if constexpr (std::numeric_limits<T>::has_quiet_NaN)
+      return std::numeric_limits<T>::quiet_NaN();
+    else
+      return static_cast<T>(0xA5);
+  }
+  std::vector<T> numbers_;
+};
+
+// Per output number: how far it may be from the reference in double.
+using Tolerance = std::vector<double>;
+
+// Half a unit in the last place of 1.0f: the relative error of one rounding.
+constexpr double rounding = 0x1p-24;
+
+// Error of a value made by `roundings` float operations whose terms have the absolute sum `magnitude`: roundings err to
+// both sides and add up like a random walk, four deviations of which practically never happen. The sum over k terms of
+// a wrong index is off by about magnitude / k, so the test sees it up to k of tens of thousands.
+inline double float_error(double roundings, double magnitude) {
+  return 4 * std::sqrt(roundings) * rounding * magnitude + std::numeric_limits<float>::min();
+}
+
+template <class T>
+Tolerance float_errors(double roundings, const Buffer<T>& magnitudes) {
+  Tolerance tolerance;
+  for (std::int64_t i = 0; i < magnitudes.count(); ++i)
+    tolerance.push_back(float_error(roundings, std::abs(static_cast<double>(magnitudes[i]))));
+  return tolerance;
+}
+
+inline Tolerance exactly(std::int64_t count) { return Tolerance(static_cast<std::size_t>(count), 0.0); }
+
+// "" if every number agrees, else the first that does not. A NaN or an infinity agrees only with itself.
+template <class T>
+std::string mismatch(const Buffer<T>& got, const Buffer<double>& want, const Tolerance& tolerance) {
+  if (got.count() != want.count() || tolerance.size() != static_cast<std::size_t>(want.count()))
+    return message("counts differ: got ", got.count(), ", want ", want.count(), ", tolerances ", tolerance.size());
+  if (!got.guards_intact()) return "wrote outside its buffer";
+  for (std::int64_t i = 0; i < want.count(); ++i) {
+    const double g = static_cast<double>(got[i]), w = want[i], allowed = tolerance[static_cast<std::size_t>(i)];
+    const bool same = std::isfinite(w) ? std::abs(g - w) <= allowed : std::isnan(w) ? std::isnan(g) : g == w;
+    if (!same) {
+      std::ostringstream out;
+      out.precision(9);
+      out << "index " << i << " of " << want.count() << ": got " << g << ", want " << w << ", off by "
+          << std::abs(g - w) << ", tolerance " << allowed;
+      return out.str();
+    }
+  }
+  return "";
+}
+
+inline std::vector<SimdLevel> supported_levels() {
+  std::vector<SimdLevel> levels;
+  for (const SimdLevel level : {SimdLevel::scalar, SimdLevel::avx2, SimdLevel::avx512})
+    if (simd_supported(level)) levels.push_back(level);
+  return levels;
+}
+
+// Calls body(table name, table) with the fast table at every SIMD level of this machine and at each number of threads.
+template <class Body>
+void for_each_cpu_table(const Body& body, const std::vector<int>& thread_counts = {1, 2, 3, 5}) {
+  const SimdLevel level_before = simd_in_use();
+  const int threads_before = omp_get_max_threads();
+  for (const SimdLevel level : supported_levels())
+    for (const int threads : thread_counts) {
+      use_simd(level);
+      omp_set_num_threads(threads);
+      body(message("cpu ", simd_name(level), ", ", threads, " threads"), cpu_kernels());
+    }
+  use_simd(level_before);
+  omp_set_num_threads(threads_before);
+}
+
+// `run` is a generic call, Kernels<T> -> std::vector<Buffer<T>>. The reference in double tells what is right; the
+// reference in float and the fast table at every level must agree within the tolerances (one for each buffer), and the
+// fast table's bits must not depend on the number of threads.
+template <class Run>
+void check_tables(const std::string& what, const Run& run, const std::vector<Tolerance>& tolerances,
+                  const std::vector<int>& thread_counts = {1, 2, 3, 5}) {
+  INFO(what);
+  const std::vector<Buffer<double>> want = run(reference_kernels<double>());
+  REQUIRE(want.size() == tolerances.size());
+
+  const auto compare = [&](const std::string& table, const std::vector<Buffer<float>>& got) {
+    INFO(table);
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      INFO("output ", i);
+      CHECK(mismatch(got[i], want[i], tolerances[i]) == "");
+    }
+  };
+  compare("reference float", run(reference_kernels<float>()));
+
+  std::vector<Buffer<float>> single;
+  SimdLevel level_of_single = SimdLevel::scalar;
+  for_each_cpu_table(
+      [&](const std::string& table, const Kernels<float>& kernels) {
+        std::vector<Buffer<float>> got = run(kernels);
+        if (single.empty() || simd_in_use() != level_of_single) {
+          compare(table, got);
+          single = std::move(got);
+          level_of_single = simd_in_use();
+          return;
+        }
+        INFO(table);
+        for (std::size_t i = 0; i < want.size(); ++i) {
+          INFO("output ", i);
+          CHECK(got[i].same_bits(single[i]));
+        }
+      },
+      thread_counts);
+}
+
+}  // namespace acol::testing

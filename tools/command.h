@@ -1,0 +1,74 @@
+// What the subcommands of the program `acol` share. Each has its own file with one function add_NAME().
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "acol/data/dataset.h"
+#include "acol/train/model.h"
+#include "tensor/check.h"
+
+namespace acol {
+
+// A subcommand: its options, and what it does once they are parsed. Returns the exit status.
+struct Command {
+  CLI::App* app = nullptr;
+  std::function<int()> run;
+};
+
+Command add_synth(CLI::App& program);
+Command add_train(CLI::App& program);
+Command add_eval(CLI::App& program);
+Command add_localize(CLI::App& program);
+Command add_prove_cam(CLI::App& program);
+Command add_probe(CLI::App& program);
+Command add_demo(CLI::App& program);
+Command add_info(CLI::App& program);
+
+enum ExitStatus { exit_done = 0, exit_failure = 1, exit_usage = 2, exit_interrupted = 130 };
+
+// The program was called in a way that cannot work: exit status 2. Other errors are 1.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+// Checks the number typed for an option; `range` says in the help and in the error what is allowed. NaN never passes.
+CLI::Validator number(const std::string& range, std::function<bool(double)> allowed);
+CLI::Validator at_least(int lowest);
+
+// --threads and --workers. Neither changes a result.
+struct ThreadOptions {
+  int threads = 0;  // 0: all
+  int workers = 2;
+  void use() const;
+};
+void add_threads_option(CLI::App& app, ThreadOptions& options);
+void add_thread_options(CLI::App& app, ThreadOptions& options);  // both
+
+// A data set and the notes on it, which go to stderr.
+Dataset open_data(const std::filesystem::path& root, const std::string& split, const std::string& layout);
+CLI::Option* add_layout_option(CLI::App& app, std::string& layout);
+
+// Error naming the first class that differs: labels would mean something else for the data than for the model.
+void check_same_classes(const Model& model, const std::string& model_path, const Dataset& data);
+
+// Makes the folders above the file and sees that a file can be written there, before the work that it is to hold.
+void prepare_output_file(const std::filesystem::path& path);
+// The same for a folder to write into.
+void prepare_output_folder(const std::filesystem::path& path);
+
+// A line on stderr, above the progress line if there is one.
+void say(const std::string& line);
+
+// "0.0312", as short as possible such that reading it gives the same number.
+std::string number_text(double value);
+// With so many digits behind the point.
+std::string fixed_text(double value, int digits);
+// "35 s", "4 min 10 s", "1 h 05 min"
+std::string duration_text(double seconds);
+
+}  // namespace acol

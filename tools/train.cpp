@@ -1,0 +1,128 @@
+// acol train: trains CAM or ACoL on a folder of pictures.
+#include <iostream>
+#include <memory>
+#include <optional>
+
+#include "acol/train/trainer.h"
+#include "command.h"
+#include "interrupt.h"
+#include "progress.h"
+#include "train_flags.h"
+
+namespace acol {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Options {
+  explicit Options(CLI::App& app) : flags(app) {}
+  TrainFlags flags;
+  fs::path data;
+  std::string layout = "auto";
+  RunOptions run;
+  std::int64_t cache_mb = 1024;
+  ThreadOptions threads;
+};
+
+std::string losses(double a, const std::optional<double>& b) {
+  return "loss A " + fixed_text(a, 3) + (b ? " B " + fixed_text(*b, 3) : "");
+}
+
+std::string epoch_line(const EpochReport& report) {
+  std::string line = message("epoch ", report.epoch + 1, "/", report.epochs, ": ", losses(report.loss_a, report.loss_b),
+                             ", error in training ", fixed_text(report.train_error, 1), " %");
+  if (report.val_error) line += ", on val " + fixed_text(*report.val_error, 1) + " %";
+  if (report.val_error_b) line += " (B " + fixed_text(*report.val_error_b, 1) + " %)";
+  return line + (report.best ? ", the best so far" : "") + ", " + duration_text(report.seconds);
+}
+
+// The validation split, where the data have one. It only measures: which state is best, and the errors in the log.
+std::optional<Dataset> open_validation(const Options& options, const Dataset& data) {
+  if (!fs::is_directory(options.data / "val")) {
+    say("note: " + options.data.string() + " has no val split: the last state counts as the best");
+    return std::nullopt;
+  }
+  return open_data(options.data, "val", data.layout);
+}
+
+int run_train(Options& options) {
+  if (options.run.resume && !options.run.weights.empty())
+    throw UsageError("--weights and --resume: a run that goes on has its weights already");
+  options.threads.use();
+  options.run.workers = options.threads.workers;
+  options.run.cache_bytes = options.cache_mb << 20;
+
+  TrainConfig config = options.flags.config(options.run.weights.empty() ? Preset::scratch : Preset::paper);
+  if (options.run.resume) {
+    config = run_config(options.run.out);
+    options.flags.check_against(config);
+  } else if (config.preset == Preset::paper && options.run.weights.empty()) {
+    say("note: preset paper is for fine-tuning, and there are no --weights: from random weights it may not learn at "
+        "all");
+  }
+  const Dataset data = open_data(options.data, "train", options.layout);
+  const std::optional<Dataset> val = open_validation(options, data);
+
+  TrainResult result;
+  {
+    Progress progress("train");
+    TrainEvents events;
+    events.on_note = say;
+    events.on_epoch = [](const EpochReport& report) { say(epoch_line(report)); };
+    events.on_step = [&](const StepReport& report) {
+      progress.update(report.step, report.total_steps, losses(report.loss_a, report.loss_b));
+    };
+    events.stop_requested = interrupted;
+    result = train(config, data, val ? &*val : nullptr, options.run, events);
+  }
+
+  const std::string out = options.run.out.string();
+  const std::string how_to_go_on = "acol train --resume --data " + options.data.string() + " --out " + out;
+  if (result.skipped_images > 0)
+    say(message("note: ", result.skipped_images, " pictures could not be read and were left out"));
+  switch (result.end) {
+    case TrainEnd::stopped:
+      say(message("acol: stopped after step ", result.step, ", saved in ", out,
+                  "/last.safetensors; to go on: ", how_to_go_on));
+      return exit_interrupted;
+    case TrainEnd::limit:
+      std::cout << out << ": step " << result.step << ", the limit; to go on: " << how_to_go_on << "\n";
+      return exit_done;
+    case TrainEnd::finished:
+      break;
+  }
+  std::cout << out << ": finished at step " << result.step << "; the model is " << out << "/best.safetensors\n";
+  return exit_done;
+}
+
+}  // namespace
+
+Command add_train(CLI::App& program) {
+  CLI::App* app = program.add_subcommand("train", "train on a folder of pictures; only class labels are used");
+  const auto options = std::make_shared<Options>(*app);
+  app->add_option("--data", options->data, "folder of the data set")->required()->type_name("DIR");
+  app->add_option("--out", options->run.out, "folder of the run: config.json, log.jsonl, last and best.safetensors")
+      ->required()
+      ->type_name("DIR");
+  app->add_option("--weights", options->run.weights, "start from these: safetensors named as torchvision's VGG")
+      ->type_name("FILE");
+  app->add_flag("--resume", options->run.resume, "go on from OUT/last.safetensors, with that run's settings");
+  add_layout_option(*app, options->layout);
+  add_thread_options(*app, options->threads);
+  app->add_option("--cache-mb", options->cache_mb, "memory for pictures kept between epochs, MiB; 0: none")
+      ->capture_default_str()
+      ->check(number("in [0, 1048576]", [](double mb) { return mb >= 0 && mb <= 1048576; }));
+  app->add_option("--log-every", options->run.log_every, "steps between two lines of log.jsonl")
+      ->capture_default_str()
+      ->check(at_least(1));
+  app->add_option("--save-every", options->run.save_every, "steps between two states saved; 0: each epoch")
+      ->capture_default_str()
+      ->check(at_least(0));
+  app->add_option("--limit-steps", options->run.limit_steps, "end after so many steps of the whole run; 0: never")
+      ->capture_default_str()
+      ->check(at_least(0));
+  return {app, [options] { return run_train(*options); }};
+}
+
+}  // namespace acol
