@@ -214,6 +214,18 @@ TEST_CASE("cut PNG, BMP and PNM files are refused") {
   CHECK(refused_prefixes(deep, 1, 1) == deep.size());
 }
 
+TEST_CASE("a Huffman table with more codes than there is room for does not reach the decoder") {
+  const std::string whole = bytes_of(baseline_jpeg);
+  const std::size_t table = whole.find("\xFF\xC4");
+  REQUIRE(table != std::string::npos);
+  std::string hostile = whole;
+  for (std::size_t i = 0; i < 16; ++i) hostile[table + 5 + i] = '\xFF';  // marker, length, head byte, counts
+  CHECK(contains(reason(hostile), "impossible Huffman table"));
+  hostile = whole;
+  hostile[table + 5 + 15] = 100;  // room enough, but more than the segment holds
+  CHECK(contains(reason(hostile), "JPEG"));
+}
+
 TEST_CASE("damaged bytes end in an error or a picture, never in a crash") {
   std::uint32_t state = 5;
   for (const std::string& whole : {bytes_of(baseline_jpeg), bytes_of(progressive_jpeg), bytes_of(rgba_png),

@@ -24,9 +24,23 @@ bool starts_with_jpeg(std::string_view bytes) {
   return bytes.size() >= 2 && byte_at(bytes, 0) == 0xFF && byte_at(bytes, 1) == 0xD8;
 }
 
-// Walks the segments up to the end-of-image marker. Segments are jumped over by their length, so that the marker of a
-// thumbnail inside an EXIF segment does not count, and whatever follows the marker is of no concern.
-bool jpeg_is_whole(std::string_view bytes) {
+// A table segment holds tables of a head byte, 16 counts of codes and the codes. The decoder writes as many codes as
+// the counts say into room for 256, so larger sums must not reach it.
+bool huffman_tables_fit(std::string_view tables) {
+  while (tables.size() >= 17) {
+    std::size_t codes = 0;
+    for (std::size_t i = 1; i <= 16; ++i) codes += byte_at(tables, i);
+    if (codes > 256) return false;
+    tables.remove_prefix(std::min(tables.size(), 17 + codes));
+  }
+  return tables.empty();  // a rest would be read as a table that goes on behind the segment
+}
+
+// What is wrong with a JPEG, or nullptr. Walks the segments up to the end-of-image marker. Segments are jumped over by
+// their length, so that the marker of a thumbnail inside an EXIF segment does not count, and whatever follows the
+// marker is of no concern.
+const char* jpeg_fault(std::string_view bytes) {
+  constexpr const char* truncated = "truncated JPEG (no end-of-image marker)";
   std::size_t at = 2;
   while (at + 1 < bytes.size()) {
     if (byte_at(bytes, at) != 0xFF) {
@@ -34,17 +48,21 @@ bool jpeg_is_whole(std::string_view bytes) {
       continue;
     }
     const unsigned marker = byte_at(bytes, at + 1);
-    if (marker == 0xD9) return true;
+    if (marker == 0xD9) return nullptr;
     if (marker == 0xFF) {
       ++at;  // fill byte
     } else if (marker == 0x00 || marker == 0x01 || (marker >= 0xD0 && marker <= 0xD8)) {
       at += 2;  // stuffed zero, or a marker without a segment
     } else {
-      if (at + 3 >= bytes.size()) return false;
-      at += 2 + std::max(2u, byte_at(bytes, at + 2) * 256 + byte_at(bytes, at + 3));
+      if (at + 3 >= bytes.size()) return truncated;
+      const std::size_t length = std::max(2u, byte_at(bytes, at + 2) * 256 + byte_at(bytes, at + 3));
+      if (at + 2 + length > bytes.size()) return truncated;
+      if (marker == 0xC4 && !huffman_tables_fit(bytes.substr(at + 4, length - 2)))
+        return "damaged JPEG (impossible Huffman table)";
+      at += 2 + length;
     }
   }
-  return false;
+  return truncated;
 }
 
 std::uint64_t little_endian(std::string_view bytes, std::size_t at, int count) {
@@ -110,8 +128,8 @@ Image decode_image(std::string_view bytes, const std::string& name) {
   const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
   const int size = static_cast<int>(bytes.size());
   // Before the header is looked at: a JPEG cut inside its header is better called truncated than unknown.
-  check(!starts_with_jpeg(bytes) || jpeg_is_whole(bytes), "cannot read image ", name,
-        ": truncated JPEG (no end-of-image marker in ", bytes.size(), " bytes)");
+  const char* fault = starts_with_jpeg(bytes) ? jpeg_fault(bytes) : nullptr;
+  check(fault == nullptr, "cannot read image ", name, ": ", fault ? fault : "");
 
   int width = 0, height = 0, channels = 0;
   check(stbi_info_from_memory(data, size, &width, &height, &channels) != 0, "cannot read image ", name,
