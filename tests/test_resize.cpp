@@ -68,6 +68,22 @@ TEST_CASE("resize_bilinear equals Pillow to the bit") {
   CHECK(cases >= 30);
 }
 
+TEST_CASE("columns go first where the height loses more than twice what the width loses") {
+  const auto rows_first = [](const Image& image, int width, int height) {
+    return resize_bilinear(resize_bilinear(image, width, image.height), width, height);
+  };
+  const auto columns_first = [](const Image& image, int width, int height) {
+    return resize_bilinear(resize_bilinear(image, image.width, height), width, height);
+  };
+  const Image at = picture(40, 60, 1), beyond = picture(40, 61, 1), taller = picture(40, 20, 1);  // 2 * 20 = 60 - 20
+  REQUIRE_FALSE(rows_first(at, 20, 20) == columns_first(at, 20, 20));
+  REQUIRE_FALSE(rows_first(beyond, 20, 20) == columns_first(beyond, 20, 20));
+  CHECK(resize_bilinear(at, 20, 20) == rows_first(at, 20, 20));
+  CHECK(resize_bilinear(beyond, 20, 20) == columns_first(beyond, 20, 20));
+  REQUIRE_FALSE(rows_first(taller, 80, 30) == columns_first(taller, 80, 30));
+  CHECK(resize_bilinear(taller, 80, 30) == rows_first(taller, 80, 30));  // growing: rows first
+}
+
 TEST_CASE("the shorter side decides, the other is rounded down") {
   CHECK(shorter_side_size(500, 375, 256) == Size{341, 256});
   CHECK(shorter_side_size(375, 500, 256) == Size{256, 341});

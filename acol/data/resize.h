@@ -6,9 +6,11 @@
 
 namespace acol {
 
-// Bit-identical to Pillow's Image.resize((width, height), Image.BILINEAR): a triangle filter whose support grows with
-// the factor when shrinking, coefficients in fixed point with 22 fraction bits, rows first, rounded to bytes, then
-// columns. Error: a size below 1, an empty image, or a result above max_pixels.
+// Bit-identical to Image.resize((width, height), Image.BILINEAR) of Pillow 13: a triangle filter whose support grows
+// with the factor when shrinking, coefficients in fixed point with 22 fraction bits, rounded to bytes between the two
+// directions: rows first, but columns first where the height loses more than twice as many pixels as the width. (Pillow
+// up to 12 always takes rows first, which moves some values of such pictures by 1.) Error: a size below 1, an empty
+// image, or a result above max_pixels.
 Image resize_bilinear(const Image& image, int width, int height);
 
 // The size that resize_shorter_side gives: {width, height}.

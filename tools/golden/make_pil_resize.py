@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/golden/pil_resize.txt: checksums of Pillow's bilinear resize over many sizes.
 
-    python3 -m venv venv && venv/bin/pip install pillow
+    python3 -m venv venv && venv/bin/pip install pillow==13.0.0
     venv/bin/python tools/golden/make_pil_resize.py tests/golden/pil_resize.txt
 
 The pictures are made by a small generator that tests/test_resize.cpp repeats, so only results are stored: a 64-bit FNV-1a
