@@ -1,5 +1,7 @@
 #include "acol/localizer.h"
 
+#include <algorithm>
+
 #include "acol/data/transform.h"
 #include "acol/evaluate/boxes.h"
 #include "tensor/check.h"
@@ -34,8 +36,16 @@ Localization Localizer::localize_class(const Image& image, int label, double box
 }
 
 int Localizer::label_of(const std::string& name) const {
-  for (std::size_t i = 0; i < model_.class_ids.size(); ++i)
-    if (model_.class_ids[i] == name || model_.class_names[i] == name) return static_cast<int>(i);
+  const auto place = [](const auto& list, const auto& found) { return static_cast<int>(found - list.begin()); };
+  const auto id = std::find(model_.class_ids.begin(), model_.class_ids.end(), name);
+  if (id != model_.class_ids.end()) return place(model_.class_ids, id);
+  const std::vector<std::string>& names = model_.class_names;
+  const auto first = std::find(names.begin(), names.end(), name), last = names.end();
+  if (first != last) {
+    check(std::find(first + 1, last, name) == last, "the model has several classes '", name,
+          "'; give the id of one: ", "`acol info MODEL` lists them");
+    return place(names, first);
+  }
   fail("the model has no class '", name, "'; `acol info MODEL` lists them");
 }
 

@@ -35,7 +35,7 @@ class Localizer {
   Localization localize_class(const Image& image, int label, double box_threshold = 0.2) const;
 
   const Model& model() const { return model_; }
-  // The label of a class by its id or name; Error if there is none.
+  // The label of a class by its id or, if none has it, its name. Error if there is none, or several of that name.
   int label_of(const std::string& name) const;
 
  private:

@@ -53,10 +53,10 @@ int run(const Command& command) {
   }
 }
 
-// Threads of OpenMP that wait for work burn their core for a while before they sleep. Where others need it, be it our own
-// threads that read pictures or another program, that makes training several times slower. How long they burn is read
-// from the environment before main() begins, so the program starts itself once more with a short time set. Who sets
-// either variable decides; where restarting fails, it is only slower.
+// Threads of OpenMP that wait for work burn their core for a while before they sleep. Where others need it, be it our
+// own threads that read pictures or another program, that makes training several times slower. How long they burn is
+// read from the environment before main() begins, so the program starts itself once more with a short time set. Who
+// sets either variable decides; where restarting fails, it is only slower.
 void restart_with_short_waits(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   ::setenv("GOMP_SPINCOUNT", "1000", 1);

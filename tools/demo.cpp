@@ -3,6 +3,8 @@
 #include <chrono>
 #include <iostream>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "acol/data/synthetic.h"
 #include "acol/train/trainer.h"
@@ -49,9 +51,9 @@ TrainConfig demo_recipe(const Options& options, Method method, std::uint64_t see
   config.network.width = options.quick ? 0.0625 : 0.125;
   config.network.map_stride = 8;
   config.network.classes = classes;
-  config.preprocessing.resize = options.quick ? 48 : 96;
-  config.preprocessing.crop = options.quick ? 40 : 88;
-  config.epochs = options.quick ? 2 : 12;
+  // No cutting: the test input is the whole picture, and objects of the training's size are recognised best.
+  config.preprocessing.resize = config.preprocessing.crop = options.quick ? 48 : 96;
+  config.epochs = options.quick ? 2 : 4;
   config.batch_size = options.quick ? 8 : 25;
   config.seed = seed;
   return config;
@@ -83,7 +85,8 @@ fs::path trained(const TrainConfig& config, const Dataset& data, const Dataset& 
       say(message(name, ": ", report.epochs, " epochs, classification error ", fixed_text(*report.val_error, 1), " %, ",
                   duration_text(report.seconds)));
   };
-  if (train(config, data, &val, run, events).end != TrainEnd::finished) throw Interrupted();
+  if (train(config, data, &val, run, events).end != TrainEnd::finished)
+    throw Interrupted("stopped; the same command goes on from here");
   if (!learned) say(name + ": already trained, in " + run_folder.string());
   return run_folder / "last.safetensors";
 }
@@ -107,16 +110,27 @@ ProbeResult probed(const fs::path& file, const Dataset& val, int workers) {
   return probe(*model.network, model.config.preprocessing, val, how);
 }
 
-std::string settings_text(const SyntheticOptions& set, const TrainConfig& config) {
+std::string settings_text(const Options& options, const SyntheticOptions& set, const TrainConfig& config) {
   return message("Data: ", set.classes, " classes, ", set.train, " training and ", set.val,
                  " validation pictures each, ", set.size, "x", set.size, " pixels, drawn from seed ", set.seed,
                  ".\nNetwork: ", config.network.arch, ", width ", number_text(config.network.width), ", map stride ",
                  config.network.map_stride, ", erase threshold ", number_text(config.network.erase_threshold),
                  "; from random weights.\nRecipe, the same for CAM and ACoL: preset ", name_of(config.preset), ", ",
                  config.epochs, " epochs, batches of ", config.batch_size, ", resize ", config.preprocessing.resize,
-                 ", crop ", config.preprocessing.crop, ", rate ", number_text(config.rate),
+                 ", crop ", config.preprocessing.crop, ", rate ", number_text(config.rate), ", seed",
+                 options.seeds == 1 ? " " : message("s ", options.seed, " to "),
+                 options.seed + static_cast<std::uint64_t>(options.seeds) - 1,
                  "; the last state is measured.\nBoxes: largest component of what has ", number_text(box_threshold),
                  " of a map's maximum.\n");
+}
+
+// The summary of a demo that was finished in this folder with these settings, or nothing.
+std::optional<std::string> finished_summary(const fs::path& out, const std::string& settings) {
+  for (const char* file : {"results.json", "results.md", "maps.png"})
+    if (!fs::exists(out / file)) return std::nullopt;
+  const auto json = nlohmann::json::parse(read_file(out / "results.json"), nullptr, false);
+  if (!json.is_object() || json.value("settings", "") != settings) return std::nullopt;
+  return json.value("summary", "");
 }
 
 int run_demo(const Options& options) {
@@ -125,6 +139,16 @@ int run_demo(const Options& options) {
   prepare_output_folder(options.out);
   const int workers = options.threads.workers;
   const SyntheticOptions set = demo_data(options);
+  DemoReport report;
+  report.classes = set.classes;
+  report.settings = settings_text(options, set, demo_recipe(options, Method::acol, options.seed, set.classes));
+  const std::string where_to_look = "\nLook at " + (options.out / "maps.png").string() + " (heat maps) and " +
+                                    (options.out / "results.md").string() + " (all figures).";
+  if (const auto summary = finished_summary(options.out, report.settings)) {
+    say("finished before with the same settings; remove " + options.out.string() + " to start anew");
+    std::cout << *summary << where_to_look << "\n";
+    return exit_done;
+  }
   const fs::path data_folder = options.out / "data";
   {
     Progress progress("draw");
@@ -137,9 +161,6 @@ int run_demo(const Options& options) {
               data_folder.string()));
   const Dataset data = open_data(data_folder, "train", "folder"), val = open_data(data_folder, "val", "folder");
 
-  DemoReport report;
-  report.classes = data.classes();
-  report.settings = settings_text(set, demo_recipe(options, Method::acol, options.seed, report.classes));
   for (int i = 0; i < options.seeds; ++i) {
     DemoResult result;
     result.seed = options.seed + static_cast<std::uint64_t>(i);
@@ -163,10 +184,7 @@ int run_demo(const Options& options) {
   write_file_atomically(options.out / "results.md", demo_markdown(report));
 
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  std::cout << demo_text_table(report) << "\n"
-            << demo_finding(report) << "\n\nLook at " << (options.out / "maps.png").string() << " (heat maps), "
-            << (options.out / "results.md").string() << " (all figures). This took " << duration_text(elapsed.count())
-            << ".\n";
+  std::cout << demo_summary(report) << where_to_look << " This took " << duration_text(elapsed.count()) << ".\n";
   return exit_done;
 }
 

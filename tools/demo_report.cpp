@@ -75,7 +75,7 @@ Image contact_sheet(const Dataset& val, const Localizer& cam, const Localizer& a
     sheet.push_back(
         side_by_side({captioned(boxes_on(large), val.class_names[static_cast<std::size_t>(sample.label)], 2),
                       panel(mark(of_cam) + "CAM", of_cam.maps.a), panel(mark(of_acol) + "A", of_acol.maps.a),
-                      panel("B", of_acol.maps.b), panel("A+B", of_acol.maps.fused)}));
+                      panel("B", of_acol.maps.b), panel("fused", of_acol.maps.fused)}));
   }
   return stacked(sheet);
 }
@@ -101,37 +101,37 @@ double mean(const DemoReport& report, Evaluation DemoResult::*method, Figure fig
   return sum / static_cast<double>(report.results.size());
 }
 
-// "3 of 3 seeds"
-std::string wins(const DemoReport& report, Figure acol, Figure cam) {
+// " (more in 3 of 3 seeds)", if there are several.
+std::string wins(const DemoReport& report, Figure figure) {
+  if (report.results.size() == 1) return "";
   int count = 0;
   for (const DemoResult& result : report.results)
-    count += (result.acol.*acol).value_or(0) > (result.cam.*cam).value_or(0);
-  return message(count, " of ", report.results.size(), report.results.size() == 1 ? " seed" : " seeds");
+    count += (result.acol.*figure).value_or(0) > (result.cam.*figure).value_or(0);
+  return message(" (ACoL's more in ", count, " of ", report.results.size(), " seeds)");
 }
 
 std::string count_text(const DemoReport& report) {
   return report.results.size() == 1 ? "one seed" : message("mean of ", report.results.size(), " seeds");
 }
 
-}  // namespace
-
-std::string demo_finding(const DemoReport& report) {
-  const double cam = mean(report, &DemoResult::cam, &Evaluation::coverage_fused);
-  const double acol = mean(report, &DemoResult::acol, &Evaluation::coverage_fused);
-  const double cam_loc = mean(report, &DemoResult::cam, &Evaluation::gt_known_loc);
-  const double acol_loc = mean(report, &DemoResult::acol, &Evaluation::gt_known_loc);
-  return message("ACoL's fused maps show ", fixed_text(acol, 1), " % of the object, CAM's ", fixed_text(cam, 1),
-                 " % (ACoL more in ", wins(report, &Evaluation::coverage_fused, &Evaluation::coverage_fused),
-                 "). With the true class known, ACoL's box is right on ", fixed_text(acol_loc, 1),
-                 " % of the pictures, CAM's on ", fixed_text(cam_loc, 1), " % (ACoL more in ",
-                 wins(report, &Evaluation::gt_known_loc, &Evaluation::gt_known_loc), ").");
+std::string finding(const DemoReport& report) {
+  const auto percent = [&](Evaluation DemoResult::*method, Figure figure) {
+    return fixed_text(mean(report, method, figure), 1) + " %";
+  };
+  const Figure coverage = &Evaluation::coverage_fused, found = &Evaluation::gt_known_loc;
+  return message("ACoL's fused maps show ", percent(&DemoResult::acol, coverage), " of the object, CAM's maps ",
+                 percent(&DemoResult::cam, coverage), wins(report, coverage),
+                 ".\nWith the true class known, ACoL's box is right on ", percent(&DemoResult::acol, found),
+                 " of the pictures, CAM's on ", percent(&DemoResult::cam, found), wins(report, found), ".\n");
 }
 
-std::string demo_text_table(const DemoReport& report) { return text_table(columns_of(report)); }
+}  // namespace
+
+std::string demo_summary(const DemoReport& report) { return text_table(columns_of(report)) + "\n" + finding(report); }
 
 std::string demo_markdown(const DemoReport& report) {
   std::string text = "# CAM and ACoL on the synthetic set\n\n" + report.settings + "\n## Figures (" +
-                     count_text(report) + ")\n\n" + markdown_table(columns_of(report)) + "\n" + demo_finding(report) +
+                     count_text(report) + ")\n\n" + markdown_table(columns_of(report)) + "\n" + finding(report) +
                      "\n\n";
   text +=
       "Localization errors use the model's own answers; GT-known, MaxBoxAcc and the lines about maps are told the "
@@ -172,6 +172,8 @@ std::string demo_markdown(const DemoReport& report) {
 std::string demo_json(const DemoReport& report) {
   using Json = nlohmann::ordered_json;
   Json json;
+  json["settings"] = report.settings;
+  json["summary"] = demo_summary(report);
   json["classes"] = report.classes;
   json["seeds"] = Json::array();
   for (const DemoResult& result : report.results) {

@@ -33,10 +33,10 @@ struct DemoReport {
   std::string settings;  // Markdown lines: data, recipe
 };
 
-// What the means say about the paper's claim, in two sentences.
-std::string demo_finding(const DemoReport& report);
-std::string demo_text_table(const DemoReport& report);  // means, for a terminal
+// The table of means and what they say about the paper's claim, for a terminal.
+std::string demo_summary(const DemoReport& report);
 std::string demo_markdown(const DemoReport& report);
+// All figures, and under "settings" and "summary" the texts of that name: for later calls with the same settings.
 std::string demo_json(const DemoReport& report);
 
 }  // namespace acol

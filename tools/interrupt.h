@@ -1,18 +1,18 @@
 // Ctrl-C and SIGTERM: the first asks the program to stop at the next good moment, the second ends it at once.
 #pragma once
 
-#include <exception>
-#include <functional>
+#include <stdexcept>
+#include <string>
 
 namespace acol {
 
 void install_interrupt_handler();
 bool interrupted();
 
-// Thrown where a command stops because it was asked to; the program ends with status 130.
-class Interrupted : public std::exception {
+// Thrown where a command stops because it was asked to; the program prints the text and ends with status 130.
+class Interrupted : public std::runtime_error {
  public:
-  const char* what() const noexcept override { return "stopped"; }
+  explicit Interrupted(const std::string& text = "stopped") : std::runtime_error(text) {}
 };
 
 inline void stop_if_interrupted() {

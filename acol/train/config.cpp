@@ -1,6 +1,7 @@
 #include "acol/train/config.h"
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "tensor/check.h"
@@ -40,6 +41,58 @@ void for_each_field(TrainConfig& c, const Field& field) {
   field("clip_norm", c.clip_norm);
   field("erase_after", c.erase_after);
   field("seed", c.seed);
+}
+
+// Reads one value, or says what it should have been. nlohmann's own conversions are too kind for settings: they cut 6.5
+// to 6, take true for 1 and wrap -1 around to a seed.
+const char* read(const Json& json, std::string& value) {
+  if (!json.is_string()) return "a text";
+  json.get_to(value);
+  return nullptr;
+}
+
+const char* read(const Json& json, bool& value) {
+  if (!json.is_boolean()) return "true or false";
+  json.get_to(value);
+  return nullptr;
+}
+
+const char* read(const Json& json, double& value) {
+  if (!json.is_number()) return "a number";
+  json.get_to(value);
+  return nullptr;
+}
+
+const char* read(const Json& json, int& value) {
+  constexpr auto low = std::numeric_limits<int>::min(), high = std::numeric_limits<int>::max();
+  if (!json.is_number_integer()) return "a whole number";
+  const bool fits = json.is_number_unsigned() ? json.get<std::uint64_t>() <= std::uint64_t{high} : json >= low;
+  if (!fits) return "a whole number of 32 bits";
+  json.get_to(value);
+  return nullptr;
+}
+
+const char* read(const Json& json, std::uint64_t& value) {
+  if (!json.is_number_unsigned()) return "a whole number, 0 or more, of 64 bits";
+  json.get_to(value);
+  return nullptr;
+}
+
+const char* read(const Json& json, std::array<float, 3>& values) {
+  if (!json.is_array() || json.size() != values.size()) return "three numbers";
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!json[i].is_number()) return "three numbers";
+    json[i].get_to(values[i]);
+  }
+  return nullptr;
+}
+
+const char* read(const Json& json, std::vector<int>& values) {
+  if (!json.is_array()) return "a list of whole numbers";
+  values.assign(json.size(), 0);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (read(json[i], values[i]) != nullptr) return "a list of whole numbers";
+  return nullptr;
 }
 
 }  // namespace
@@ -108,13 +161,16 @@ void validate(const TrainConfig& config) {
   positive("decay factor", config.decay_factor);
   positive("poly power", config.poly_power);
   not_negative("warm-up epochs", config.warmup_epochs);
-  check(config.warmup_epochs <= config.epochs, "train: warm-up of ", config.warmup_epochs, " epochs is longer than the ",
-        config.epochs, " epochs of training");
+  check(config.warmup_epochs <= config.epochs, "train: warm-up of ", config.warmup_epochs,
+        " epochs is longer than the ", config.epochs, " epochs of training");
   not_negative("clip norm", config.clip_norm);
   check(config.erase_after >= 0, "train: erase-after must be 0 or more epochs, got ", config.erase_after);
   for (std::size_t i = 0; i < config.decay_epochs.size(); ++i)
     check(config.decay_epochs[i] >= 1 && (i == 0 || config.decay_epochs[i] > config.decay_epochs[i - 1]),
           "train: decay epochs must be positive and ascending");
+  check(config.decay_epochs.empty() || config.decay_epochs[0] >= config.warmup_epochs, "train: the first of the decay ",
+        "epochs, ", config.decay_epochs.empty() ? 0 : config.decay_epochs[0], ", lies inside the warm-up of ",
+        config.warmup_epochs, " epochs");
 }
 
 std::string to_json(const TrainConfig& config, int indent) {
@@ -134,10 +190,21 @@ std::string to_json(const TrainConfig& config, int indent) {
 TrainConfig train_config_from_json(const std::string& text) {
   TrainConfig config;
   try {
-    const Json json = Json::parse(text);
+    const Json json = Json::parse(text), known = Json::parse(to_json(config));
     check(json.is_object(), "training configuration: expected a JSON object");
+    for (const auto& [key, value] : json.items())
+      check(known.contains(key), "training configuration: unknown setting '", key, "'");
+    const auto setting = [&](const char* key, auto& value) {
+      if (!json.contains(key)) return;
+      const char* expected = read(json.at(key), value);
+      check(expected == nullptr, "training configuration: ", key, " must be ", expected ? expected : "", ", got ",
+            json.at(key).dump());
+    };
     const auto name = [&](const char* key, const auto& parse, auto& value) {
-      if (json.contains(key)) value = parse(json.at(key).template get<std::string>());
+      if (!json.contains(key)) return;
+      std::string written;
+      setting(key, written);
+      value = parse(written);
     };
     name("preset", parse_preset, config.preset);
     name("method", parse_method, config.network.method);
@@ -146,9 +213,7 @@ TrainConfig train_config_from_json(const std::string& text) {
     name("resize_mode", parse_resize_mode, config.preprocessing.resize_mode);
     name("schedule", parse_schedule_kind, config.schedule);
     name("erase_label", parse_erase_label, config.erase_label);
-    for_each_field(config, [&](const char* key, auto& value) {
-      if (json.contains(key)) json.at(key).get_to(value);
-    });
+    for_each_field(config, setting);
   } catch (const Json::exception& error) {
     fail("training configuration: ", error.what());
   }

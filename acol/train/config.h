@@ -25,7 +25,7 @@ enum class Preset {
 };
 
 struct TrainConfig {
-  NetworkConfig network;       // .classes is taken from the data
+  NetworkConfig network;  // .classes is taken from the data
   Preprocessing preprocessing;
 
   Preset preset = Preset::paper;
@@ -33,13 +33,14 @@ struct TrainConfig {
   int epochs = 6;
   int batch_size = 20;
 
-  double rate = 1e-4;  // of the trunk's weights
+  double rate = 1e-4;                                  // of the trunk's weights
   double bias_rate_factor = 2, head_rate_factor = 10;  // so: trunk x1, its biases x2, heads x10, their biases x20
   double momentum = 0.9;
   bool nesterov = true;
   double weight_decay = 5e-4;  // on biases and batch norm's weights too, as in the official code
   ScheduleKind schedule = ScheduleKind::constant;
-  std::vector<int> decay_epochs;  // schedule `step`: rate x decay_factor at the start of these epochs (0 is the first)
+  std::vector<int> decay_epochs;  // schedule `step`: rate x decay_factor at the start of these epochs (0 is the first);
+                                  // none inside the warm-up
   double decay_factor = 0.1;
   double poly_power = 0.9;
   double warmup_epochs = 0;  // the rate grows linearly over so many epochs
@@ -57,14 +58,15 @@ TrainConfig preset_config(Preset preset);
 // Error that names the first setting outside its range.
 void validate(const TrainConfig& config);
 
-// All of it as a JSON object, and back. The second fills missing keys with the defaults above; a wrong type is an Error.
+// All of it as a JSON object, and back. The second fills missing keys with the defaults above; an unknown key, a wrong
+// type and a whole number that does not fit are Errors that name the key.
 std::string to_json(const TrainConfig& config, int indent = -1);
 TrainConfig train_config_from_json(const std::string& text);
 
-const char* name_of(EraseLabel label);    // "truth", "predicted"
-const char* name_of(Preset preset);       // "paper", "scratch"
-const char* name_of(Initialiser kind);    // "xavier", "he"
-const char* name_of(ResizeMode mode);     // "shorter", "warp"
+const char* name_of(EraseLabel label);  // "truth", "predicted"
+const char* name_of(Preset preset);     // "paper", "scratch"
+const char* name_of(Initialiser kind);  // "xavier", "he"
+const char* name_of(ResizeMode mode);   // "shorter", "warp"
 EraseLabel parse_erase_label(const std::string& name);
 Preset parse_preset(const std::string& name);
 Initialiser parse_initialiser(const std::string& name);

@@ -1,5 +1,6 @@
 #include "acol/train/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <memory>
@@ -24,7 +25,7 @@ namespace {
 Json number_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
 double percent(std::int64_t part, std::int64_t whole) {
-  return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+  return 100.0 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
 std::int64_t count_wrong(const std::vector<int>& got, const std::vector<int>& truth) {
@@ -60,20 +61,22 @@ LoaderOptions loader_options(const TrainConfig& config, const RunOptions& run, b
 // One run from its start or its last checkpoint to its end.
 class Run {
  public:
-  Run(const TrainConfig& config, const Dataset& data, const Dataset* val, const RunOptions& run, const TrainEvents& events)
+  Run(const TrainConfig& config, const Dataset& data, const Dataset* val, const RunOptions& run,
+      const TrainEvents& events)
       : data_(data), run_(run), events_(events), loader_(data, loader_options(config, run, true)) {
     if (val != nullptr) val_loader_ = std::make_unique<Loader>(*val, loader_options(config, run, false));
+    schedule_ = schedule_for(config, loader_.batches());  // fails, if it does, before anything is written
     if (run.resume)
       continue_from_checkpoint(config);
     else
       start_anew(config);
-    schedule_ = schedule_for(model_.config, loader_.batches());
   }
 
   TrainResult train() {
     RunLog log(run_.out / "log.jsonl", state_.step);
     const int epochs = model_.config.epochs;
     while (state_.epoch < epochs) {
+      if (limit_reached()) return result(TrainEnd::limit);  // by an earlier part of a resumed run
       loader_.start_epoch(state_.epoch, state_.batch);
       model_.network->set_training(true);
       Batch batch;
@@ -82,7 +85,7 @@ class Run {
         report_warnings(loader_);
         const bool last_of_epoch = state_.batch == loader_.batches();
         const bool stop = events_.stop_requested && events_.stop_requested();
-        const bool limit = run_.limit_steps > 0 && state_.step >= run_.limit_steps;
+        const bool limit = limit_reached();
         if (last_of_epoch) end_epoch(log);
         if (!last_of_epoch && (stop || limit || (run_.save_every > 0 && state_.step % run_.save_every == 0))) save();
         if (stop) return result(state_.epoch < epochs ? TrainEnd::stopped : TrainEnd::finished);
@@ -98,6 +101,7 @@ class Run {
   void note(const std::string& text) const {
     if (events_.on_note) events_.on_note(text);
   }
+  bool limit_reached() const { return run_.limit_steps > 0 && state_.step >= run_.limit_steps; }
   TrainResult result(TrainEnd end) const { return {end, state_.step, loader_.skipped()}; }
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
 
@@ -107,7 +111,8 @@ class Run {
   }
 
   void start_anew(const TrainConfig& config) {
-    check(!fs::exists(last_path()), run_.out.string(), " already holds a run; go on with --resume or choose another --out");
+    check(!fs::exists(last_path()), run_.out.string(),
+          " already holds a run; go on with --resume or choose another --out");
     model_ = make_model(config, data_.class_ids, data_.class_names);
     if (!run_.weights.empty()) {
       const WeightsReport report = load_pretrained(*model_.network, run_.weights);
@@ -119,8 +124,8 @@ class Run {
     fs::create_directories(run_.out, error);
     check(!error && fs::is_directory(run_.out), "cannot make the folder ", run_.out.string(), ": ", error.message());
     fs::remove(run_.out / "log.jsonl", error);
-    save();  // from here on a kill can be resumed
     write_file_atomically(run_.out / "config.json", to_json(model_.config, 2) + "\n");
+    save();  // from here on a kill can be resumed
   }
 
   void continue_from_checkpoint(const TrainConfig& config) {
@@ -136,12 +141,29 @@ class Run {
     make_optimizer();
     restore_velocities(*optimizer_, checkpoint, last_path());
     state_ = checkpoint.state;
-    check(state_.batch <= loader_.batches(), last_path().string(), " stands at batch ", state_.batch, " of an epoch, but ",
-          data_.root.string(), " has only ", loader_.batches(), ": is it another data set?");
+    check(state_.batch <= loader_.batches(), last_path().string(), " stands at batch ", state_.batch,
+          " of an epoch, but ", data_.root.string(), " has only ", loader_.batches(), ": is it another data set?");
     note(message("resumed from ", last_path().string(), " at step ", state_.step));
   }
 
-  void save() { save_checkpoint(last_path(), model_, *optimizer_, state_); }
+  void save() {
+    check_state();
+    save_checkpoint(last_path(), model_, *optimizer_, state_);
+  }
+
+  // A step can overflow though its loss and gradient did not: nothing of it may replace a good state.
+  void check_state() const {
+    if (state_.step == 0) return;
+    const auto check_all = [&](const std::string& name, const Tensor& tensor) {
+      const float* values = tensor.f32();
+      check(std::all_of(values, values + tensor.count(), [](float v) { return std::isfinite(v); }), "train: ", name,
+            " is not finite after step ", state_.step, advice());
+    };
+    for (const NamedParameter& parameter : model_.network->parameters())
+      check_all(parameter.name, parameter.variable.value());
+    for (const NamedBuffer& buffer : model_.network->buffers()) check_all(buffer.name, buffer.tensor);
+    for (const auto& [name, velocity] : optimizer_->velocities()) check_all("the velocity of " + name, velocity);
+  }
 
   void step(const Batch& batch, RunLog& log) {
     StepReport report;
@@ -196,9 +218,11 @@ class Run {
   }
 
   void check_finite(double value, const char* what) const {
-    check(std::isfinite(value), "train: the ", what, " is not finite at step ", state_.step + 1,
-          "; the last good state is kept in ", last_path().string(), "; start anew with a lower --lr, more --warmup-epochs or ",
-          "a --clip-norm");
+    check(std::isfinite(value), "train: the ", what, " is not finite at step ", state_.step + 1, advice());
+  }
+  std::string advice() const {
+    return message("; the last good state is kept in ", last_path().string(),
+                   "; start anew with a lower --lr, more --warmup-epochs or a --clip-norm");
   }
 
   void report_warnings(Loader& loader) const {
@@ -207,10 +231,13 @@ class Run {
 
   void end_epoch(RunLog& log) {
     const EpochSums& sums = state_.sums;
+    check(sums.images > 0, "train: none of the ", data_.samples.size(), " pictures of ", data_.root.string(),
+          " could be read");
+    check_state();
     EpochReport report;
     report.epoch = state_.epoch;
     report.epochs = model_.config.epochs;
-    report.loss_a = sums.images > 0 ? sums.loss_a / static_cast<double>(sums.images) : 0;
+    report.loss_a = sums.loss_a / static_cast<double>(sums.images);
     if (sums.images_b > 0) report.loss_b = sums.loss_b / static_cast<double>(sums.images_b);
     report.train_error = percent(sums.wrong, sums.images);
     if (val_loader_) validate_epoch(report);
@@ -296,8 +323,8 @@ TrainConfig run_config(const fs::path& out) {
   return read_model_card(path).config;
 }
 
-StepLosses forward_losses(Network& network, const Tensor& images, const std::vector<int>& labels, EraseLabel erase_label,
-                          bool use_branch_b) {
+StepLosses forward_losses(Network& network, const Tensor& images, const std::vector<int>& labels,
+                          EraseLabel erase_label, bool use_branch_b) {
   const Variable features = network.features(Variable(images));
   const Network::Branch a = network.branch_a(features);
   StepLosses losses;

@@ -1,7 +1,7 @@
 // Training: from a data set and a configuration to a run folder.
 //
-// The folder holds config.json, log.jsonl (one JSON object a logged step and one an epoch), last.safetensors (the state to
-// go on from) and best.safetensors (lowest validation error of A; without optimizer state).
+// The folder holds config.json, log.jsonl (one JSON object a logged step and one an epoch), last.safetensors (the state
+// to go on from) and best.safetensors (lowest validation error of A; without optimizer state).
 #pragma once
 
 #include <cstdint>
@@ -48,12 +48,12 @@ struct TrainEvents {
 struct RunOptions {
   std::filesystem::path out;      // the run folder
   std::filesystem::path weights;  // a torchvision-named safetensors file to start from, or empty
-  bool resume = false;            // go on from out/last.safetensors; the configuration is then that file's
+  bool resume = false;            // go on from out/last.safetensors; the configuration must be that file's (run_config)
   int workers = 2;                // threads that read pictures
   std::int64_t cache_bytes = std::int64_t{1} << 30;
-  int log_every = 20;             // steps
-  int save_every = 0;             // steps; 0: at the end of each epoch only
-  std::int64_t limit_steps = 0;   // end after so many steps of the whole run; 0: never
+  int log_every = 20;            // steps
+  int save_every = 0;            // steps; 0: at the end of each epoch only
+  std::int64_t limit_steps = 0;  // end after so many steps of the whole run; 0: never
 };
 
 enum class TrainEnd { finished, stopped, limit };
@@ -64,10 +64,11 @@ struct TrainResult {
   std::int64_t skipped_images = 0;
 };
 
-// `val` may be null: then the last state is also the best. Deterministic: the same configuration, data and seed give the
-// same weights bit for bit, on any number of threads and however often it was killed and resumed.
-// Error: settings out of range, a data set without images, an existing run without `resume`, `resume` without a run or with
-// other classes, an unwritable folder, and a loss or gradient that is not finite (the last checkpoint is kept).
+// `val` may be null: then the last state is also the best. Deterministic: the same configuration, data and seed give
+// the same weights bit for bit, on any number of threads and however often it was killed and resumed. Error: settings
+// out of range, a data set without images or of which none can be read, an existing run without `resume`, `resume`
+// without a run, with other settings or with other classes, an unwritable folder, and a loss, gradient or weight that
+// is not finite (the last checkpoint is kept, so what it holds is finite).
 TrainResult train(const TrainConfig& config, const Dataset& data, const Dataset* val, const RunOptions& run,
                   const TrainEvents& events);
 
@@ -80,10 +81,11 @@ struct StepLosses {
   Variable total;           // what backward() runs from: CE(A) + CE(B)
   Tensor logits_a;          // (N, classes)
 };
-StepLosses forward_losses(Network& network, const Tensor& images, const std::vector<int>& labels, EraseLabel erase_label,
-                          bool use_branch_b);
+StepLosses forward_losses(Network& network, const Tensor& images, const std::vector<int>& labels,
+                          EraseLabel erase_label, bool use_branch_b);
 
-// The official code's parameter groups: trunk weights x1, trunk biases x bias factor, heads x head factor, their biases x both.
+// The official code's parameter groups: trunk weights x1, trunk biases x bias factor, heads x head factor, their biases
+// x both.
 std::vector<ParameterGroup> parameter_groups(const Network& network, const TrainConfig& config);
 
 }  // namespace acol
