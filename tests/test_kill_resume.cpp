@@ -113,7 +113,7 @@ TEST_CASE("SIGINT: the step is finished and saved, status 130; a resumed run end
     if (output.status == 0) break;
     // Before the handler is there, the signal ends the program as it ends any.
     CHECK_MESSAGE((output.status == 130 || output.status == 128 + SIGTERM), output.err);
-    if (output.err.find("acol train --resume") != std::string::npos) ++interruptions;
+    if (contains(output.err, "acol train --resume")) ++interruptions;
   }
   REQUIRE_MESSAGE(output.status == 0, output.err);
   CHECK(interruptions >= 1);
@@ -145,7 +145,7 @@ TEST_CASE("--limit-steps ends a run, --resume goes on") {
   const std::string out = world().folder / "limited";
   const Output first = Process(joined(world().command(out, 1), {"--limit-steps", "5"})).wait();
   REQUIRE_MESSAGE(first.status == 0, first.err);
-  CHECK(first.out.find("step 5") != std::string::npos);
+  CHECK(contains(first.out, "step 5"));
   const Output second = Process(world().command_to_go_on(out, 1)).wait();
   REQUIRE_MESSAGE(second.status == 0, second.err);
   check_same_bits(out);

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <regex>
 
 #include "acol/report/npy.h"
 #include "acol/train/model.h"
@@ -19,11 +19,7 @@ using Words = std::vector<std::string>;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 Json json_of(const std::string& path) { return Json::parse(text_of_file(path)); }
-
-void write(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
 
 // One thread each: other tests run at the same time.
 Output run(const Words& words) {
@@ -111,42 +107,23 @@ TEST_CASE("--help and --version") {
         "--erase-label",   "--weights",      "--resume",     "--seed",           "--threads",         "--workers",
         "--cache-mb",      "--log-every",    "--save-every", "--limit-steps",    "--dataset"})
     CHECK_MESSAGE(contains(help, flag), flag);
-  // Lines of the table, split into words: flag, paper, scratch.
-  const auto values = [&](const std::string& flag) {
-    std::istringstream lines(help.substr(help.find("presets in full")));
-    std::string line, name, star, paper, scratch;
-    while (std::getline(lines, line)) {
-      std::istringstream words(line);
-      words >> name;
-      if (name == "*") words >> name;
-      if (name == flag && words >> paper >> scratch) return paper + " " + scratch;
-    }
-    return std::string("no such line");
-  };
-  CHECK(values("--preset") == "paper scratch");
-  CHECK(values("--init") == "xavier he");
-  CHECK(values("--lr") == "0.0001 0.02");
-  CHECK(values("--weight-decay") == "0.0005 0.0005");
-  CHECK(values("--erase-threshold") == "0.6 0.6");
+  // Lines of the table: flag, paper's value, scratch's.
+  for (const char* line :
+       {"--preset +paper +scratch", "--init +xavier +he", "--lr +0.0001 +0.0", "--head-lr-factor +10 +1",
+        "--weight-decay +0.0005 +0.0005", "--erase-threshold +0.6 +0.6", "--schedule +constant +cosine"})
+    CHECK_MESSAGE(std::regex_search(help, std::regex(line)), line);
 }
 
 TEST_CASE("info") {
   const Output output = run({"info"});
   CHECK(output.status == 0);
-  for (const char* part :
-       {"version", "build", "GCC|Clang", "scalar", "CUDA", "no: ", "CPU", "level in use", "threads"}) {
-    const std::string text = part;
-    const auto bar = text.find('|');
-    CHECK((bar == std::string::npos
-               ? contains(output.out, text)
-               : contains(output.out, text.substr(0, bar)) || contains(output.out, text.substr(bar + 1))));
-  }
+  for (const char* part : {"version", "build", "scalar", "CUDA", "no: ", "CPU", "level in use", "threads"})
+    CHECK_MESSAGE(contains(output.out, part), part);
   CHECK(contains(run_program({"info"}, {"ACOL_SIMD=scalar"}).out, "scalar (this CPU runs"));
   const Output unknown = run_program({"info"}, {"ACOL_SIMD=sse9"});
   CHECK(unknown.status == 2);
   CHECK(unknown.err.starts_with("acol: unknown SIMD level 'sse9'"));
   CHECK(unknown.out == "");
-
   const std::string text = run({"info", world().model}).out;
   for (const char* part : {"acol", "vgg11_bn", "0.03125", "bullseye", "resize 36", "crop 32", "parameters", "4x4",
                            "multiply-adds", "preset scratch", "2 epochs"})
@@ -203,7 +180,6 @@ TEST_CASE("bad input: exit status 1") {
   check_error({"eval", "--model", w.model, "--data", w.folder / "empty"}, 1, "empty");
   check_error({"eval", "--model", w.model, "--data", w.data, "--split", "nosuch"}, 1, "nosuch");
   CHECK_FALSE(fs::exists(w.folder / "bad"));
-
   // Models: missing, text, cut, a header that claims more than there is, no model.
   const std::string broken = w.folder / "broken.safetensors", whole = text_of_file(w.model);
   check_error({"info", w.folder / "none.safetensors"}, 1, "none.safetensors");

@@ -29,9 +29,12 @@ CamResult cam_by_convolution(const Variable& hidden, Conv2d& last) {
 }
 
 CamResult cam_by_fully_connected(const Variable& hidden, Conv2d& last) {
-  const Shape& filter = last.weight().shape();
-  const Variable weights = reshape(last.weight(), {filter[0], filter[3]});
-  return {last.forward(hidden), linear(global_avg_pool(hidden), weights, last.bias())};
+  const Shape& shape = hidden.shape();
+  const int classes = last.weight().shape()[0], channels = shape.back();
+  const Variable weights = reshape(last.weight(), {classes, channels});
+  const Variable pixels = reshape(hidden, {static_cast<int>(shape.rows()), channels});
+  const Variable maps = reshape(linear(pixels, weights, last.bias()), {shape[0], shape[1], shape[2], classes});
+  return {maps, linear(global_avg_pool(hidden), weights, last.bias())};
 }
 
 }  // namespace acol
