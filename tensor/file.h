@@ -9,8 +9,8 @@
 
 namespace acol {
 
-// Calls `write` with a stream onto `path` + ".partial", then renames onto `path`. On any failure the old file is intact,
-// the partial one is removed and an Error names the path and the system's reason.
+// Calls `write` with a stream onto `path` + ".partial", then renames onto `path`. On any failure the old file is
+// intact, the partial one is removed and an Error names the path and the system's reason.
 void write_file_atomically(const std::filesystem::path& path, const std::function<void(std::ostream&)>& write);
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 

@@ -3,8 +3,8 @@
 // A device is one table of these. Shapes are NHWC, row major, dense. Two rules hold for every entry:
 //   - outputs (y, mean, ...) are assigned: what they held before does not matter;
 //   - gradients (dx, dw, ...) are added to what is there, because a value may feed several consumers.
-// A result has the same bits for any number of threads. Arguments were checked by the caller (autograd/); kernels do not
-// throw. Pointers do not overlap unless a line says so. `rows` is the product of all extents but the channels.
+// A result has the same bits for any number of threads. Arguments were checked by the caller (autograd/); kernels do
+// not throw. Pointers do not overlap unless a line says so. `rows` is the product of all extents but the channels.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ struct ResizeGeometry {
 
 template <class T>
 struct Kernels {
-  // y[n,p,q,o] = sum_{r,s,c} x[n, p stride - pad + r dilation, q ..., c] w[o,r,s,c] + bias[o]; then max(y, 0) if `relu`.
-  // `bias` (out_c) may be null. Input outside the image counts as 0.
+  // y[n,p,q,o] = sum_{r,s,c} x[n, p stride - pad + r dilation, q ..., c] w[o,r,s,c] + bias[o]; then max(y, 0) if
+  // `relu`. `bias` (out_c) may be null. Input outside the image counts as 0.
   void (*conv2d_forward)(const Conv2dGeometry&, const T* x, const T* w, const T* bias, bool relu, T* y);
   // dx += sum over the outputs that read it: dx[n, p stride - pad + r dilation, ..., c] += dy[n,p,q,o] w[o,r,s,c].
   void (*conv2d_backward_data)(const Conv2dGeometry&, const T* dy, const T* w, T* dx);
@@ -71,8 +71,8 @@ struct Kernels {
   // y += factor x: the gradient of add, and every plain accumulation.
   void (*accumulate)(std::int64_t count, T factor, const T* x, T* y);
 
-  // y = keep ? x / (1 - rate) : 0. keep(i) = uniform(seed, step, layer, i) >= rate, a function of these alone: word i % 4
-  // of philox4x32({i / 4, Purpose::dropout, step, layer}, seed), its upper 24 bits times 2^-24. Backward is the same
+  // y = keep ? x / (1 - rate) : 0. keep(i) = uniform(seed, step, layer, i) >= rate, a function of these alone: word i %
+  // 4 of philox4x32({i / 4, Purpose::dropout, step, layer}, seed), its upper 24 bits times 2^-24. Backward is the same
   // function on dy, added.
   void (*dropout_forward)(std::int64_t count, T rate, std::uint64_t seed, std::uint32_t step, std::uint32_t layer,
                           const T* x, T* y);
@@ -83,8 +83,8 @@ struct Kernels {
   // the logits with the row's maximum subtracted. Backward: dlogits += dloss (probability - onehot(label)).
   void (*softmax_cross_entropy_forward)(int rows, int classes, const T* logits, const int* labels, T* probability,
                                         T* loss);
-  void (*softmax_cross_entropy_backward)(int rows, int classes, const T* probability, const int* labels,
-                                         const T* dloss, T* dlogits);
+  void (*softmax_cross_entropy_backward)(int rows, int classes, const T* probability, const int* labels, const T* dloss,
+                                         T* dlogits);
 
   void (*resize_forward)(const ResizeGeometry&, const T* x, T* y);
   void (*resize_backward)(const ResizeGeometry&, const T* dy, T* dx);

@@ -1,8 +1,8 @@
 // Counter-based random numbers: a draw is a function of (seed, purpose, a, b, index) and of nothing else, so that runs
 // repeat bit for bit on any number of threads and after any resume.
 //
-// The generator is Philox4x32-10: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
-// SC 2011, section 4.3.
+// The generator is Philox4x32-10: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2,
+// 3", SC 2011, section 4.3.
 #pragma once
 
 #include <array>
@@ -12,7 +12,8 @@
 
 namespace acol {
 
-// What a stream is drawn for; keeps streams of equal (a, b) apart. Values are part of the file format of a run: append only.
+// What a stream is drawn for; keeps streams of equal (a, b) apart. Values are part of the file format of a run: append
+// only.
 enum class Purpose : std::uint32_t {
   weights = 1,    // a: parameter number
   shuffle = 2,    // a: epoch
@@ -20,7 +21,7 @@ enum class Purpose : std::uint32_t {
   dropout = 4,    // a: step, b: layer
   synthetic = 5,  // a: split, b: sample
   test = 6,
-  probe = 7,      // a: sample
+  probe = 7,  // a: sample
 };
 
 // Ten rounds of Philox4x32: four 32-bit words out for a 128-bit counter and a 64-bit key.
@@ -55,9 +56,7 @@ class RandomStream {
   float uniform(float low, float high) { return low + (high - low) * uniform(); }
 
   // Uniform integer in [0, count), count >= 1; the bias is below count / 2^32.
-  int below(int count) {
-    return static_cast<int>((std::uint64_t{bits()} * static_cast<std::uint64_t>(count)) >> 32);
-  }
+  int below(int count) { return static_cast<int>((std::uint64_t{bits()} * static_cast<std::uint64_t>(count)) >> 32); }
 
   // Standard normal (Box-Muller; uses two draws).
   float normal() {

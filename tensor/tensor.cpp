@@ -146,7 +146,8 @@ Tensor Tensor::to(DType dtype) const {
   Tensor result = empty(shape_, dtype);
   with_scalar(dtype_, [&]<class From>() {
     with_scalar(dtype, [&]<class To>() {
-      std::transform(data<From>(), data<From>() + count(), result.data<To>(), [](From x) { return static_cast<To>(x); });
+      std::transform(data<From>(), data<From>() + count(), result.data<To>(),
+                     [](From x) { return static_cast<To>(x); });
     });
   });
   return result;

@@ -68,8 +68,8 @@ class Tensor {
   std::shared_ptr<std::byte[]> storage_;
 };
 
-// Runs `body.template operator()<T>()` with the scalar type of `dtype`: the one place where an operation turns a run-time
-// type into a compile-time one.
+// Runs `body.template operator()<T>()` with the scalar type of `dtype`: the one place where an operation turns a
+// run-time type into a compile-time one.
 template <class Body>
 decltype(auto) with_scalar(DType dtype, Body&& body) {
   if (dtype == DType::float64) return body.template operator()<double>();

@@ -66,6 +66,24 @@ void check_same_classes(const Model& model, const std::string& model_path, const
           data.root.string(), " has '", data.class_ids[i], "': use the data set that the model was trained for");
 }
 
+void add_measure_options(CLI::App& app, MeasureOptions& options) {
+  app.add_option("--model", options.model, "model, as acol train writes it")->required()->type_name("FILE");
+  app.add_option("--data", options.data, "folder of the data set")->required()->type_name("DIR");
+  app.add_option("--split", options.split, "train, val, all, or another folder of the data set")->capture_default_str();
+  app.add_option("--out", options.out, "write the figures there, as JSON")->type_name("FILE");
+  app.add_option("--batch-size", options.batch_size, "pictures at once")->capture_default_str()->check(at_least(1));
+  add_layout_option(app, options.layout);
+  add_thread_options(app, options.threads);
+}
+
+Measured open_measured(const MeasureOptions& options) {
+  options.threads.use();
+  Measured measured{load_model(options.model), open_data(options.data, options.split, options.layout)};
+  check_same_classes(measured.model, options.model.string(), measured.data);
+  if (!options.out.empty()) prepare_output_file(options.out);
+  return measured;
+}
+
 void prepare_output_file(const fs::path& path) {
   std::error_code error;
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);

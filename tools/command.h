@@ -56,6 +56,22 @@ CLI::Option* add_layout_option(CLI::App& app, std::string& layout);
 // Error naming the first class that differs: labels would mean something else for the data than for the model.
 void check_same_classes(const Model& model, const std::string& model_path, const Dataset& data);
 
+// A model measured on a split of a data set: what eval and probe have in common.
+struct MeasureOptions {
+  std::filesystem::path model, data, out;
+  std::string split = "val", layout = "auto";
+  int batch_size = 32;
+  ThreadOptions threads;
+};
+// --model, --data, --split, --out, --batch-size, --dataset, --threads, --workers.
+void add_measure_options(CLI::App& app, MeasureOptions& options);
+// Sets the threads, reads both, and fails before the work if they do not fit or `out` cannot be written.
+struct Measured {
+  Model model;
+  Dataset data;
+};
+Measured open_measured(const MeasureOptions& options);
+
 // Makes the folders above the file and sees that a file can be written there, before the work that it is to hold.
 void prepare_output_file(const std::filesystem::path& path);
 // The same for a folder to write into.

@@ -12,27 +12,19 @@
 
 namespace acol {
 
-namespace fs = std::filesystem;
-
 namespace {
 
-struct Options {
-  fs::path model, data, out;
-  std::string split = "val", layout = "auto";
+struct Options : MeasureOptions {
   bool no_sweep = false;
   EvaluateOptions evaluate;
-  ThreadOptions threads;
 };
 
 int run_eval(Options& options) {
-  options.threads.use();
   options.evaluate.workers = options.threads.workers;
+  options.evaluate.batch_size = options.batch_size;
   options.evaluate.max_box_acc = !options.no_sweep;
   options.evaluate.stop_requested = interrupted;
-  const Model model = load_model(options.model);
-  const Dataset data = open_data(options.data, options.split, options.layout);
-  check_same_classes(model, options.model.string(), data);
-  if (!options.out.empty()) prepare_output_file(options.out);
+  const auto [model, data] = open_measured(options);
   if (!options.evaluate.maps_dir.empty()) prepare_output_folder(options.evaluate.maps_dir);
 
   Evaluation result;
@@ -69,11 +61,7 @@ int run_eval(Options& options) {
 Command add_eval(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* app = program.add_subcommand("eval", "measure a model: classification and localization error");
-  app->add_option("--model", options->model, "model, as acol train writes it")->required()->type_name("FILE");
-  app->add_option("--data", options->data, "folder of the data set")->required()->type_name("DIR");
-  app->add_option("--split", options->split, "train, val, all, or another folder of the data set")
-      ->capture_default_str();
-  app->add_option("--out", options->out, "write the figures there, as JSON")->type_name("FILE");
+  add_measure_options(*app, *options);
   app->add_option("--maps", options->evaluate.maps_dir,
                   "write the true class's map of each picture there (.npy, in [0, 1])")
       ->type_name("DIR");
@@ -85,11 +73,6 @@ Command add_eval(CLI::App& program) {
       ->capture_default_str()
       ->check(number("in (0, 1]", [](double share) { return share > 0 && share <= 1; }));
   app->add_flag("--no-sweep", options->no_sweep, "without MaxBoxAcc and MaxBoxAccV2, which take most of the time");
-  app->add_option("--batch-size", options->evaluate.batch_size, "pictures at once")
-      ->capture_default_str()
-      ->check(at_least(1));
-  add_layout_option(*app, options->layout);
-  add_thread_options(*app, options->threads);
   app->footer(
       "Figures are percent. GT-known, MaxBoxAcc and V2 are told the true class; the others use the model's own\n"
       "answers, for the hole of branch B too. \"Object shown\": share of the object's pixels that a map marks;\n"

@@ -12,25 +12,17 @@
 
 namespace acol {
 
-namespace fs = std::filesystem;
-
 namespace {
 
-struct Options {
-  fs::path model, data, out;
-  std::string split = "val", layout = "auto";
+struct Options : MeasureOptions {
   ProbeOptions probe;
-  ThreadOptions threads;
 };
 
 int run_probe(Options& options) {
-  options.threads.use();
   options.probe.workers = options.threads.workers;
+  options.probe.batch_size = options.batch_size;
   options.probe.stop_requested = interrupted;
-  const Model model = load_model(options.model);
-  const Dataset data = open_data(options.data, options.split, options.layout);
-  check_same_classes(model, options.model.string(), data);
-  if (!options.out.empty()) prepare_output_file(options.out);
+  const auto [model, data] = open_measured(options);
 
   ProbeResult result;
   {
@@ -58,17 +50,8 @@ int run_probe(Options& options) {
 Command add_probe(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* app = program.add_subcommand("probe", "measure whether branch B reads the label off the hole");
-  app->add_option("--model", options->model, "model of method acol")->required()->type_name("FILE");
-  app->add_option("--data", options->data, "folder of the data set")->required()->type_name("DIR");
-  app->add_option("--split", options->split, "train, val, all, or another folder of the data set")
-      ->capture_default_str();
-  app->add_option("--out", options->out, "write the figures there, as JSON")->type_name("FILE");
+  add_measure_options(*app, *options);
   app->add_option("--seed", options->probe.seed, "draws the wrong labels")->capture_default_str()->check(at_least(0));
-  app->add_option("--batch-size", options->probe.batch_size, "pictures at once")
-      ->capture_default_str()
-      ->check(at_least(1));
-  add_layout_option(*app, options->layout);
-  add_thread_options(*app, options->threads);
   app->footer(
       "In training the hole is cut where A's map of the true label is high. If B is much better with that hole than\n"
       "with the hole of A's answer, and follows the hole of a wrong label, then it looks at the hole's shape and\n"

@@ -112,8 +112,8 @@ class Evaluator {
       top5_right_ += top5;
       const Sample& sample = data_.samples[static_cast<std::size_t>(batch.samples[i])];
       if (sample.boxes.empty()) continue;
-      // A guess of rank k scores only if the k-th predicted class is the true one, and then its pass, with the hole cut by
-      // that predicted class, is the very pass of the true class. So this one pass serves all three figures.
+      // A guess of rank k scores only if the k-th predicted class is the true one, and then its pass, with the hole cut
+      // by that predicted class, is the very pass of the true class. So this one pass serves all three figures.
       ++with_box_;
       found_ += scores[i].found;
       top1_found_ += top1 && scores[i].found;
@@ -191,7 +191,8 @@ class Evaluator {
     const fs::path path = (options_.maps_dir / sample.id).replace_extension(".npy");
     std::error_code error;
     fs::create_directories(path.parent_path(), error);
-    check(fs::is_directory(path.parent_path()), "cannot make the folder ", path.parent_path().string(), ": ", error.message());
+    check(fs::is_directory(path.parent_path()), "cannot make the folder ", path.parent_path().string(), ": ",
+          error.message());
     write_npy(path, grid);
   }
 
@@ -214,7 +215,8 @@ Evaluation evaluate(Network& network, const Preprocessing& preprocessing, const 
   check(data.classes() == network.config().classes, "evaluate: the model has ", network.config().classes, " classes, ",
         data.root.string(), " has ", data.classes());
   network.set_training(false);
-  Loader loader(data, {.how = preprocessing, .batch_size = options.batch_size, .workers = options.workers, .cache_bytes = 0});
+  Loader loader(data,
+                {.how = preprocessing, .batch_size = options.batch_size, .workers = options.workers, .cache_bytes = 0});
   loader.start_epoch(0);
   Evaluator evaluator(network, data, options);
   std::int64_t done = 0;

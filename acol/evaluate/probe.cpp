@@ -26,14 +26,16 @@ int wrong_label(int truth, int classes, std::uint64_t seed, int sample) {
 
 }  // namespace
 
-ProbeResult probe(Network& network, const Preprocessing& preprocessing, const Dataset& data, const ProbeOptions& options) {
+ProbeResult probe(Network& network, const Preprocessing& preprocessing, const Dataset& data,
+                  const ProbeOptions& options) {
   check(network.has_branch_b(), "probe: the model was trained with --method cam and has no branch B to probe");
   const int classes = network.config().classes;
   check(classes == data.classes(), "probe: the model has ", classes, " classes, ", data.root.string(), " has ",
         data.classes());
   check(classes >= 2, "probe: with one class there is no wrong label");
   network.set_training(false);
-  Loader loader(data, {.how = preprocessing, .batch_size = options.batch_size, .workers = options.workers, .cache_bytes = 0});
+  Loader loader(data,
+                {.how = preprocessing, .batch_size = options.batch_size, .workers = options.workers, .cache_bytes = 0});
   loader.start_epoch(0);
 
   std::int64_t images = 0, a_right = 0, b_truth = 0, b_predicted = 0, b_wrong = 0, b_follows = 0, done = 0;
@@ -59,7 +61,9 @@ ProbeResult probe(Network& network, const Preprocessing& preprocessing, const Da
     if (options.stop_requested) check(!options.stop_requested(), "probe: stopped");
   }
   check(images > 0, "probe: none of the ", data.samples.size(), " pictures could be read");
-  const auto percent = [&](std::int64_t count) { return 100.0 * static_cast<double>(count) / static_cast<double>(images); };
+  const auto percent = [&](std::int64_t count) {
+    return 100.0 * static_cast<double>(count) / static_cast<double>(images);
+  };
   return {images, percent(a_right), percent(b_truth), percent(b_predicted), percent(b_wrong), percent(b_follows)};
 }
 

@@ -9,8 +9,8 @@
 
 namespace acol {
 
-// Three convolutions, numbered as in the official code's Sequential: 0: 3x3, 1024, ReLU; 2: 3x3, 1024, ReLU; 4: 1x1, one
-// channel a class. The class channels are the localization maps, their means the logits.
+// Three convolutions, numbered as in the official code's Sequential: 0: 3x3, 1024, ReLU; 2: 3x3, 1024, ReLU; 4: 1x1,
+// one channel a class. The class channels are the localization maps, their means the logits.
 class ClassifierHead : public Module {
  public:
   // `first_dropout_layer`: number of the first of its two dropouts, so that all of a network draw apart.

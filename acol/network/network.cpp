@@ -22,7 +22,7 @@ Variable Network::features(const Variable& x) {
 Network::Branch Network::branch_a(const Variable& features) {
   const Variable hidden = head_a_->hidden(features);
   const CamResult cam = config_.cam_form == CamForm::convolution ? cam_by_convolution(hidden, head_a_->last())
-                                                                : cam_by_fully_connected(hidden, head_a_->last());
+                                                                 : cam_by_fully_connected(hidden, head_a_->last());
   return {cam.maps, cam.logits};
 }
 
@@ -59,7 +59,8 @@ std::int64_t Network::multiply_adds(int height, int width) {
   int in_h = height, in_w = width;
   // Modules come in the order of the forward pass; every convolution here keeps the size of its input.
   for_each([&](const std::string&, Module& module) {
-    if (auto* conv = dynamic_cast<Conv2d*>(&module)) total += std::int64_t{in_h} * in_w * conv->weight().shape().count();
+    if (auto* conv = dynamic_cast<Conv2d*>(&module))
+      total += std::int64_t{in_h} * in_w * conv->weight().shape().count();
     if (const auto* pool = dynamic_cast<const MaxPool2d*>(&module)) {
       const Pool2dOptions& how = pool->options();
       in_h = window_output_size(in_h, how.window[0], how.stride[0], how.pad[0], 1);

@@ -1,7 +1,8 @@
 // The whole network of ACoL and of CAM: trunk, average pool, one or two classifiers.
 //
 //   x --trunk--> --avg pool 3x3--> f --classifier_a--> maps A --mean--> logits A
-//                                   \--erase where maps A of the label are high--classifier_b--> maps B --mean--> logits B
+//                                   \--erase where maps A of the label are high--classifier_b--> maps B --mean-->
+//                                   logits B
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,8 @@ class Network : public Module {
   const NetworkConfig& config() const { return config_; }
   bool has_branch_b() const { return config_.method == Method::acol; }
 
-  // (N, H, W, 3) -> (N, P, Q, 512 width), smoothed by a 3x3 average pool (zeros of the padding count), as the official code.
+  // (N, H, W, 3) -> (N, P, Q, 512 width), smoothed by a 3x3 average pool (zeros of the padding count), as the official
+  // code.
   Variable features(const Variable& x);
 
   struct Branch {

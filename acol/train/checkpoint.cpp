@@ -16,7 +16,8 @@ const std::string prefix = "optimizer.";
 TrainState state_from_json(const std::string& text, const fs::path& path) {
   try {
     const Json json = Json::parse(text);
-    check(json.contains("batch"), path.string(), " holds no training state to go on from; resume from a run's last.safetensors");
+    check(json.contains("batch"), path.string(),
+          " holds no training state to go on from; resume from a run's last.safetensors");
     TrainState state;
     json.at("step").get_to(state.step);
     json.at("epoch").get_to(state.epoch);
@@ -28,7 +29,8 @@ TrainState state_from_json(const std::string& text, const fs::path& path) {
     sums.at("loss_a").get_to(state.sums.loss_a);
     sums.at("loss_b").get_to(state.sums.loss_b);
     if (!json.at("best_error").is_null()) state.best_error = json.at("best_error").get<double>();
-    check(state.step >= 0 && state.epoch >= 0 && state.batch >= 0, path.string(), ": negative position in its training state");
+    check(state.step >= 0 && state.epoch >= 0 && state.batch >= 0, path.string(),
+          ": negative position in its training state");
     return state;
   } catch (const Json::exception& error) {
     fail(path.string(), ": damaged acol_training entry: ", error.what());

@@ -38,7 +38,8 @@ struct Checkpoint {
   TrainState state;
   SafetensorsFile file;
 };
-// Error naming the file: missing, damaged, or a model without training state (best.safetensors has none to resume from).
+// Error naming the file: missing, damaged, or a model without training state (best.safetensors has none to resume
+// from).
 Checkpoint load_checkpoint(const std::filesystem::path& path);
 void restore_velocities(Sgd& optimizer, const Checkpoint& checkpoint, const std::filesystem::path& path);
 

@@ -20,13 +20,14 @@ bool is_filter(const Tensor& tensor) { return tensor.shape().rank() == 4; }
 // The part of a model that is not numbers, from a file's metadata.
 Model card_from(const std::map<std::string, std::string>& metadata, const fs::path& path) {
   const auto entry = metadata.find("acol_model");
-  check(entry != metadata.end(), path.string(), " is no acol model: it has no acol_model entry; for a plain weight file use ",
-        "acol train --weights");
+  check(entry != metadata.end(), path.string(),
+        " is no acol model: it has no acol_model entry; for a plain weight file use ", "acol train --weights");
   Model model;
   try {
     const Json json = Json::parse(entry->second);
     const int version = json.at("version").get<int>();
-    check(version == format_version, path.string(), ": model format ", version, ", this program reads ", format_version);
+    check(version == format_version, path.string(), ": model format ", version, ", this program reads ",
+          format_version);
     model.class_ids = json.at("class_ids").get<std::vector<std::string>>();
     model.class_names = json.at("class_names").get<std::vector<std::string>>();
     model.config = train_config_from_json(json.at("config").dump());
@@ -37,9 +38,10 @@ Model card_from(const std::map<std::string, std::string>& metadata, const fs::pa
   }
   check(!model.class_ids.empty() && model.class_ids.size() == model.class_names.size() &&
             static_cast<int>(model.class_ids.size()) == model.config.network.classes,
-        path.string(), ": the model has ", model.config.network.classes, " outputs but names ", model.class_ids.size(), "/",
-        model.class_names.size(), " classes");
-  if (const auto training = metadata.find("acol_training"); training != metadata.end()) model.training = training->second;
+        path.string(), ": the model has ", model.config.network.classes, " outputs but names ", model.class_ids.size(),
+        "/", model.class_names.size(), " classes");
+  if (const auto training = metadata.find("acol_training"); training != metadata.end())
+    model.training = training->second;
   return model;
 }
 
@@ -56,7 +58,8 @@ void validate_from(const Model& model, const fs::path& path) {
 // Assigns a file's tensor, filters turned; the shapes must agree.
 void assign(Tensor& to, const Tensor& from, const std::string& name, const std::string& path) {
   const Tensor turned = is_filter(to) && is_filter(from) ? filter_from_file(from) : from;
-  check(turned.shape() == to.shape(), path, ": tensor ", name, " has shape ", from.shape().str(), ", the network wants ",
+  check(turned.shape() == to.shape(), path, ": tensor ", name, " has shape ", from.shape().str(),
+        ", the network wants ",
         is_filter(to) ? Shape{to.shape()[0], to.shape()[3], to.shape()[1], to.shape()[2]}.str() : to.shape().str());
   to.copy_from(turned.dtype() == to.dtype() ? turned : turned.to(to.dtype()));
 }
@@ -126,7 +129,8 @@ WeightsReport load_pretrained(Network& network, const fs::path& path) {
     const bool trunk_filter = name.starts_with("features.") && is_filter(tensor);
     check(entry != file.tensors.end() || !trunk_filter, path.string(), ": no tensor ", name, ", which ",
           network.config().arch, " needs; expected torchvision's names (features.0.weight ...)");
-    if (entry == file.tensors.end() || (!name.starts_with("features.") && entry->second.shape().count() != tensor.count())) {
+    if (entry == file.tensors.end() ||
+        (!name.starts_with("features.") && entry->second.shape().count() != tensor.count())) {
       report.kept.push_back(name);  // a head for other classes is as good as none
       return;
     }
@@ -136,7 +140,8 @@ WeightsReport load_pretrained(Network& network, const fs::path& path) {
   for (NamedParameter& parameter : network.parameters()) load(parameter.name, parameter.variable.value());
   for (NamedBuffer& buffer : network.buffers()) load(buffer.name, buffer.tensor);
   for (const auto& [name, tensor] : file.tensors)
-    if (std::find(report.loaded.begin(), report.loaded.end(), name) == report.loaded.end()) report.ignored.push_back(name);
+    if (std::find(report.loaded.begin(), report.loaded.end(), name) == report.loaded.end())
+      report.ignored.push_back(name);
   return report;
 }
 

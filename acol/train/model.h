@@ -19,9 +19,9 @@
 namespace acol {
 
 struct Model {
-  TrainConfig config;                   // its network and preprocessing parts say how to use the model
-  std::vector<std::string> class_ids;   // folder name or WNID, in label order
-  std::vector<std::string> class_names; // for people
+  TrainConfig config;                    // its network and preprocessing parts say how to use the model
+  std::vector<std::string> class_ids;    // folder name or WNID, in label order
+  std::vector<std::string> class_names;  // for people
   std::shared_ptr<Network> network;
   std::string training = "{}";  // JSON: epoch, step, validation figures
 };

@@ -9,8 +9,8 @@ namespace acol {
 
 class RunLog {
  public:
-  // Opens for appending. Lines about steps after `last_step`, which a resumed run will write again, and a line cut short
-  // by a kill are taken out first. Error naming the file if it cannot be written.
+  // Opens for appending. Lines about steps after `last_step`, which a resumed run will write again, and a line cut
+  // short by a kill are taken out first. Error naming the file if it cannot be written.
   RunLog(const std::filesystem::path& path, std::int64_t last_step);
   // One line: a JSON object with a "step". Flushed at once.
   void write(const std::string& json);

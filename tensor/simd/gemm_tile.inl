@@ -5,8 +5,8 @@
 namespace acol {
 namespace {
 
-// Keeps Rows x Vectors accumulators in registers: per step of the depth, `Vectors` loads of b and `Rows` broadcasts of a
-// feed Rows x Vectors multiply-adds.
+// Keeps Rows x Vectors accumulators in registers: per step of the depth, `Vectors` loads of b and `Rows` broadcasts of
+// a feed Rows x Vectors multiply-adds.
 template <int Lanes, int Rows, int Vectors, bool ByRows>
 void gemm_tile(int depth, const float* __restrict a, const float* __restrict b, float* __restrict c, int ldc,
                bool accumulate) {
@@ -41,7 +41,7 @@ void gemm_tile(int depth, const float* __restrict a, const float* __restrict b, 
 }
 
 template <int Lanes, int Rows, int Vectors>
-constexpr GemmShape shape{Rows, Lanes * Vectors, gemm_tile<Lanes, Rows, Vectors, true>,
+constexpr GemmShape shape{Rows, Lanes* Vectors, gemm_tile<Lanes, Rows, Vectors, true>,
                           gemm_tile<Lanes, Rows, Vectors, false>};
 
 }  // namespace

@@ -37,9 +37,12 @@ std::atomic<SimdLevel>& current() {
 
 const char* simd_name(SimdLevel level) {
   switch (level) {
-    case SimdLevel::avx2: return "avx2";
-    case SimdLevel::avx512: return "avx512";
-    case SimdLevel::scalar: break;
+    case SimdLevel::avx2:
+      return "avx2";
+    case SimdLevel::avx512:
+      return "avx512";
+    case SimdLevel::scalar:
+      break;
   }
   return "scalar";
 }

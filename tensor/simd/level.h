@@ -6,7 +6,8 @@
 
 namespace acol {
 
-// scalar: the compiler's baseline for the machine (SSE2 on x86-64, NEON on 64-bit Arm). avx2 includes FMA; avx512 is F + VL.
+// scalar: the compiler's baseline for the machine (SSE2 on x86-64, NEON on 64-bit Arm). avx2 includes FMA; avx512 is F
+// + VL.
 enum class SimdLevel : std::uint8_t { scalar, avx2, avx512 };
 
 const char* simd_name(SimdLevel level);
