@@ -34,6 +34,7 @@ class Localizer {
   // One class, whatever its score. Error if `label` is not a class.
   Localization localize_class(const Image& image, int label, double box_threshold = 0.2) const;
 
+  // Its network has batch norm folded into the convolutions: to use, not to save.
   const Model& model() const { return model_; }
   // The label of a class by its id or, if none has it, its name. Error if there is none, or several of that name.
   int label_of(const std::string& name) const;

@@ -38,9 +38,13 @@ void write_file_atomically(const fs::path& path, const std::function<void(std::o
     if (!out) fail_with_reason("writing failed");
   }
   // The data must be on the disk before the new name is, or a power cut could leave an empty file under the good name.
-  if (const int fd = ::open(partial.c_str(), O_RDONLY); fd >= 0) {
-    ::fsync(fd);
-    ::close(fd);
+  const int fd = ::open(partial.c_str(), O_RDONLY);
+  if (fd < 0) fail_with_reason("opening it again failed");
+  const int reason = ::fsync(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  if (reason != 0 && reason != EINVAL) {  // EINVAL: this file system has nothing to flush
+    errno = reason;
+    fail_with_reason("flushing it to the disk failed");
   }
   if (::rename(partial.c_str(), path.c_str()) != 0) fail_with_reason("renaming failed");
 }

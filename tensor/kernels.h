@@ -3,8 +3,9 @@
 // A device is one table of these. Shapes are NHWC, row major, dense. Two rules hold for every entry:
 //   - outputs (y, mean, ...) are assigned: what they held before does not matter;
 //   - gradients (dx, dw, ...) are added to what is there, because a value may feed several consumers.
-// A result has the same bits for any number of threads. Arguments were checked by the caller (autograd/); kernels do
-// not throw. Pointers do not overlap unless a line says so. `rows` is the product of all extents but the channels.
+// A result has the same bits for any number of threads. Arguments were checked by the caller (autograd/); kernels check
+// nothing, and throw only when memory runs out. Pointers do not overlap unless a line says so. `rows` is the product of
+// all extents but the channels.
 #pragma once
 
 #include <cstdint>

@@ -145,11 +145,11 @@ TEST_CASE("folder layout: boxes") {
 
 TEST_CASE("folder layout: class folders without train/ and val/ are one split") {
   const TempFolder folder;
-  for (const char* name : {"b/2.png", "b/1.png", "a/3.png"}) folder.file(name);
-  folder.file("boxes.csv", "b/1.png,1,2,3,4\n");
+  for (const char* name : {"b/2.png", "b/1.pnm", "a/3.png"}) folder.file(name);
+  folder.file("boxes.csv", "b/1.pnm,1,2,3,4\n");
   for (const char* split : {"all", "train"}) {
     const Dataset all = open_dataset(folder.path, split);
-    CHECK(ids(all) == Strings{"a/3.png=0", "b/1.png=1", "b/2.png=1"});
+    CHECK(ids(all) == Strings{"a/3.png=0", "b/1.pnm=1", "b/2.png=1"});
     CHECK(all.samples[1].boxes.size() == 1);
   }
   contains(why(folder.path, "val"), "one split");
@@ -175,6 +175,13 @@ TEST_CASE("folder layout: what is refused") {
   contains(why(folder.path, "val"), "\"bird\" is not among the 2 classes");
   CHECK(why(folder.path, "train").empty());
   fs::remove_all(folder.path / "val" / "bird");
+
+  folder.file("train/k\xe4fer/x.png");  // Latin-1; a model could not store it
+  contains(why(folder.path, "train"), "class folder \"k\xe4fer\" is not UTF-8");
+  fs::remove_all(folder.path / "train" / "k\xe4fer");
+  folder.file("train/k\xc3\xa4fer/x.png");
+  CHECK(open_dataset(folder.path, "train").class_ids == Strings{"cat", "dog", "k\xc3\xa4fer"});
+  fs::remove_all(folder.path / "train" / "k\xc3\xa4fer");
 
   fs::create_directories(folder.path / "train" / "ape");
   contains(why(folder.path, "train"), "\"ape\" has no pictures");
@@ -244,8 +251,13 @@ TEST_CASE("Tiny ImageNet: what is refused, and what is not") {
            "line 1: class n77 is not in wnids.txt");
   contains(with("val/val_annotations.txt", "val_1.JPEG\n", "val"), "line 1: expected");
   contains(with("val/val_annotations.txt", "val_1.JPEG\tn01\t0\t32\t44\n", "val"), "line 1: expected");
+  contains(with("val/val_annotations.txt", "val_1.JPEG\tn01\t0\t-32\t44\t62\n", "val"), "line 1: expected");
   contains(with("val/val_annotations.txt", "", "val"), "no picture");
   contains(with("train/n01/n01_boxes.txt", "n01_0.JPEG\t1\t2\tx\t4\n", "train"), "n01_boxes.txt line 1");
+  for (const char* box : {"-1\t2\t3\t4", "1\t-2\t3\t4", "1\t2\t-3\t4", "1\t2\t3\t-4"})
+    contains(with("train/n01/n01_boxes.txt", std::string("n01_0.JPEG\t") + box + "\n", "train"),
+             "n01_boxes.txt line 1: expected");
+  contains(with("words.txt", "n01\tgold fi\xdf\n", "train"), "n01 is not UTF-8");
   contains(with("wnids.txt", "n01\nn01\n", "train"), "twice");
   contains(with("wnids.txt", "\n", "train"), "names no class");
   contains(with("wnids.txt", "n01\nn05\n", "train"), "n05 of wnids.txt has no pictures");

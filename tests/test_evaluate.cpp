@@ -357,6 +357,18 @@ TEST_CASE("maps on disk are what MaxBoxAcc is computed from") {
   CHECK(read_npy((options.maps_dir / bare.samples[0].id).replace_extension(".npy")).width == 20);
 }
 
+TEST_CASE("maps of two pictures that differ only in their ending are refused before any work") {
+  const auto network = untrained();
+  Dataset data = subset(set().val, 1);
+  data.samples.push_back(data.samples.front());
+  data.samples.back().id = fs::path(data.samples.front().id).replace_extension(".jpg").generic_string();
+  const TemporaryFolder folder;
+  EvaluateOptions options = quick(4);
+  options.maps_dir = folder / "maps";
+  CHECK_THROWS_WITH_AS(evaluate(*network, preprocessing(), data, options), doctest::Contains("would both be"), Error);
+  CHECK_FALSE(fs::exists(options.maps_dir));
+}
+
 TEST_CASE("unreadable pictures are left out and told; settings out of range are errors") {
   const auto network = untrained();
   const TemporaryFolder folder;

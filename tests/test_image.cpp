@@ -1,5 +1,6 @@
 // Reading pictures: what comes out, and that nothing bad gets in.
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -273,7 +274,7 @@ TEST_CASE("more pixels than max_pixels are refused by the header") {
   CHECK(contains(reason(png), "the limit is"));
 }
 
-TEST_CASE("files: text named .jpg, empty, folder, missing; the message names the path") {
+TEST_CASE("files: text named .jpg, empty, folder, missing, pipe, huge; the message names the path") {
   const TempFolder folder;
   const auto why = [&](const std::string& name) -> std::string {
     try {
@@ -291,6 +292,11 @@ TEST_CASE("files: text named .jpg, empty, folder, missing; the message names the
   CHECK(contains(why("empty.png"), "empty"));
   CHECK(contains(why("folder.png"), "folder"));
   CHECK(contains(why("missing.png"), "no such file"));
+  REQUIRE(::mkfifo((folder.path / "pipe.png").c_str(), 0600) == 0);  // reading it would wait for a writer
+  CHECK(contains(why("pipe.png"), "not a regular file"));
+  write_file_atomically(folder.path / "huge.png", "x");
+  fs::resize_file(folder.path / "huge.png", std::uintmax_t{1} << 36);  // a hole: it takes no room on the disk
+  CHECK(contains(why("huge.png"), "more than 2 GiB"));
 
   // The content decides, not the name.
   write_png(folder.path / "really_a_png.jpg", gradient(3, 3));

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <regex>
 
@@ -128,6 +130,11 @@ TEST_CASE("info") {
   for (const char* part : {"acol", "vgg11_bn", "0.03125", "bullseye", "resize 36", "crop 32", "parameters", "4x4",
                            "multiply-adds", "preset scratch", "2 epochs"})
     CHECK_MESSAGE(contains(text, part), text);
+  Model model = load_model(world().model);
+  model.config.erase_after = std::numeric_limits<int>::max();
+  const std::string changed = world().folder / "erase-after.safetensors";
+  write_safetensors(changed, model_file(model));
+  CHECK(contains(run({"info", changed}).out, "B from epoch 2147483648 on"));
 }
 
 TEST_CASE("wrong use: exit status 2") {
@@ -165,7 +172,15 @@ TEST_CASE("wrong use: exit status 2") {
   }
   check_error({"localize", "--model", "m"}, 2, "IMAGE");
   check_error({"localize", "--model", "m", "i", "--top-k", "0"}, 2, "--top-k");
-  check_error({"localize", "--model", world().model, "a/x.png", "b/x.jpg", "--out", world().folder / "ov"}, 2, "x");
+  const World& w = world();
+  check_error({"localize", "--model", w.model, "a/x.png", "b/x.jpg", "--out", w.folder / "ov"}, 2, "x");
+  const std::string out = w.folder / "in-out";
+  fs::create_directory(out);
+  fs::copy(w.image, out + "/x.png");
+  fs::copy(w.image, out + "/x_a.png");
+  const std::string picture = text_of_file(out + "/x_a.png");
+  check_error({"localize", "--model", w.model, out + "/x.png", out + "/../in-out/x_a.png", "--out", out}, 2, "x_a.png");
+  CHECK(text_of_file(out + "/x_a.png") == picture);
 }
 
 TEST_CASE("bad input: exit status 1") {
@@ -235,6 +250,57 @@ TEST_CASE("bad input: exit status 1") {
   CHECK(contains(some.err, "none.png"));
   check_error({"prove-cam", "--model", w.model, text}, 1, "text.jpg");
   check_error({"localize", "--model", w.model, w.image, "--label", "unicorn"}, 1, "unicorn");
+  check_error({"localize", "--model", w.model, w.image, "--label", ""}, 1, "class");
+
+  // A diverged model shows nothing about CAM.
+  for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    const Model model = load_model(w.model);
+    model.network->head_a().last().weight().value().set(0, static_cast<double>(bad));
+    write_safetensors(broken, model_file(model));
+    check_error({"prove-cam", "--model", broken, w.image}, 1, "not finite");
+  }
+}
+
+TEST_CASE("restarted with short waits, the process still has its name") {
+  const TemporaryFolder folder;
+  // The program waits for the pipe to be written to; until then its name can be read.
+  write(folder / "script", "cd '" + folder.path().string() +
+                               "' && mkdir data && mkfifo data/wnids.txt || exit 1\n"
+                               "env -u GOMP_SPINCOUNT -u OMP_WAIT_POLICY '" ACOL_PROGRAM
+                               "' train --data data --out run 2>error &\n"
+                               "exec 3>data/wnids.txt\ncat /proc/$!/comm >name\nexec 3>&-\nwait $!\n");
+  std::system(("timeout 60 sh '" + folder / "script" + "'").c_str());
+  CHECK(text_of_file(folder / "name") == "acol\n");
+  CHECK(contains(text_of_file(folder / "error"), "names no class"));
+}
+
+TEST_CASE("training without a validation split") {
+  const World& w = world();
+  const auto train_on = [&](const std::string& data, const std::string& out) {
+    return run(joined({"train", "--data", data, "--out", w.folder / out, "--limit-steps", "1"}, w.recipe));
+  };
+  const std::string empty = w.copy_of_data("empty-val"), flat = w.copy_of_data("flat") + "/train";
+  fs::remove_all(empty + "/val");
+  fs::create_directory(empty + "/val");
+  fs::rename(flat + "/cross", flat + "/val");  // a class of that name
+  fs::remove(flat + "/boxes.csv");
+  for (const auto& [data, out] : {std::pair{empty, "empty-val-run"}, std::pair{flat, "flat-run"}}) {
+    const Output output = train_on(data, out);
+    CHECK_MESSAGE(output.status == 0, output.err);
+    CHECK_MESSAGE(contains(output.err, "no val split"), output.err);
+  }
+}
+
+TEST_CASE("names that are not UTF-8") {
+  const World& w = world();
+  const std::string data = w.copy_of_data("latin-\xe4"), json_path = w.folder / "latin.json";
+  const Output eval = run({"eval", "--model", w.model, "--data", data, "--out", json_path, "--no-sweep"});
+  CHECK_MESSAGE(eval.status == 0, eval.err);
+  CHECK(json_of(json_path).at("data").get<std::string>().ends_with("latin-\xef\xbf\xbd"));
+  fs::rename(data + "/train/cross", data + "/train/cr\xf6ss");
+  const std::string out = w.folder / "latin-run";
+  check_error(joined({"train", "--data", data, "--out", out}, w.recipe), 1, "cr\xf6ss");
+  CHECK_FALSE(fs::exists(out));
 }
 
 TEST_CASE("broken pictures in the data are skipped, named and counted") {
@@ -395,6 +461,17 @@ TEST_CASE("demo --quick: the whole way, and quick when run again") {
   const Output third = run({"demo", "--quick", "--out", out});
   CHECK(third.status == 0);
   CHECK(contains(third.err, "CAM: already trained"));
+  CHECK(text_of_file(out + "/results.json") == results);
+  // Results of another version are not reported as this one's.
+  std::string older = results;
+  const std::string version = run({"--version"}).out;  // "acol 0.1.0"
+  const std::size_t at = older.find(version.substr(0, version.size() - 1));
+  REQUIRE(at != std::string::npos);
+  older[at + 5] = '9';
+  write(out + "/results.json", older);
+  const Output fourth = run({"demo", "--quick", "--out", out});
+  CHECK(fourth.status == 0);
+  CHECK_FALSE(contains(fourth.err, "finished before"));
   CHECK(text_of_file(out + "/results.json") == results);
   check_error({"demo", "--out", out}, 1, "data");  // other settings in the same folder
 }

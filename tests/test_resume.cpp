@@ -31,9 +31,10 @@ TEST_CASE("stopped or limited anywhere and resumed: the same files, bit for bit"
   for (int at = 1; at <= 5; ++at) {
     CAPTURE(at);
     const fs::path out = runs(message("stopped", at));
-    int steps = 0;
+    std::int64_t steps = 0;
     TrainEvents events;
-    events.stop_requested = [&] { return ++steps == at; };
+    events.on_step = [&](const StepReport& report) { steps = report.step; };
+    events.stop_requested = [&] { return steps == at; };
     const TrainResult stopped = train(config, set().train, &set().val, into(out), events);
     CHECK(stopped.end == TrainEnd::stopped);
     CHECK(stopped.step == at);
@@ -41,6 +42,24 @@ TEST_CASE("stopped or limited anywhere and resumed: the same files, bit for bit"
     CHECK(resumed.end == TrainEnd::finished);
     CHECK(resumed.step == 6);
     check_same_run(out, whole);
+  }
+  // Asked to stop while it validates: the epoch is trained, and the resumed run begins with its validation.
+  {
+    const fs::path validating = runs("validating");
+    int asked_after_epoch = 0;
+    std::int64_t steps = 0;
+    TrainEvents events;
+    events.on_step = [&](const StepReport& report) { steps = report.step; };
+    events.stop_requested = [&] { return steps == 3 && ++asked_after_epoch == 2; };
+    const TrainResult stopped = train(config, set().train, &set().val, into(validating), events);
+    CHECK(stopped.end == TrainEnd::stopped);
+    CHECK(stopped.step == 3);
+    const TrainState state = load_checkpoint(validating / "last.safetensors").state;
+    CHECK(state.epoch == 0);
+    CHECK(state.batch == 3);
+    CHECK_FALSE(fs::exists(validating / "best.safetensors"));
+    CHECK(train(config, set().train, &set().val, into(validating, true), {}).end == TrainEnd::finished);
+    check_same_run(validating, whole);
   }
   // Limits: in the middle, at the border of an epoch, and one that is reached already.
   const fs::path out = runs("limited");

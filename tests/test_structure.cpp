@@ -1,5 +1,5 @@
-// The rules of the house that a program can check: which folder may include which, how long files may be, what the
-// SIMD objects export, and that nothing is named twice.
+// The rules of the house that a program can check: which folder may include which, how long files may be, that every
+// folder has a guide and every test is built, and which code is compiled for more than the baseline.
 #include <doctest/doctest.h>
 
 #include <cstdio>
@@ -97,20 +97,55 @@ TEST_CASE("files are short enough to read") {
     }
 }
 
-TEST_CASE("every folder of code says what to read first") {
-  for (const char* folder : {"tensor", "autograd", "layers", "acol", "tools", "tests"})
-    CHECK_MESSAGE(fs::exists(root / folder / "README.md"), folder, " has no README.md");
+TEST_CASE("every folder says what it holds and what to read first") {
+  std::set<fs::path> folders;
+  for (const char* folder : {"tensor", "autograd", "layers", "acol", "tools", "tests", "docs"})
+    for (const fs::path& file : files_under(folder)) folders.insert(file.parent_path());
+  CHECK(folders.size() > 15);
+  for (const fs::path& folder : folders)
+    CHECK_MESSAGE(fs::exists(folder / "README.md"), folder.string(), " has no README.md");
 }
 
 TEST_CASE("every test file is in the build") {
-  std::ifstream in(root / "CMakeLists.txt");
-  std::stringstream cmake;
-  cmake << in.rdbuf();
-  for (const fs::path& file : files_under("tests")) {
-    if (file.extension() != ".cpp" || file.stem().string().rfind("test_", 0) != 0) continue;
-    INFO(file.string());
-    CHECK(cmake.str().find(file.stem().string().substr(5)) != std::string::npos);
+  // The words between the brackets of each acol_tests(library name...), but for the library.
+  std::set<std::string> built;
+  bool inside = false;
+  for (const std::string& line : lines_of(root / "CMakeLists.txt")) {
+    const std::string call = "  acol_tests(";
+    const bool first = line.rfind(call, 0) == 0;
+    if (!first && !inside) continue;
+    const std::size_t end = line.find(')');
+    std::istringstream words(line.substr(first ? call.size() : 0, end - (first ? call.size() : 0)));
+    std::string word;
+    if (first) words >> word;
+    while (words >> word) CHECK_MESSAGE(built.insert(word).second, word, " is named twice");
+    inside = end == std::string::npos;
   }
+
+  std::set<std::string> written;
+  for (const fs::path& file : files_under("tests"))
+    if (const std::string stem = file.stem().string(); file.extension() == ".cpp" && stem.rfind("test_", 0) == 0)
+      written.insert(stem.substr(5));
+  CHECK(written.size() > 30);
+  for (const std::string& name : written) CHECK_MESSAGE(built.count(name), "CMakeLists.txt does not build ", name);
+  for (const std::string& name : built) CHECK_MESSAGE(written.count(name), "there is no tests/test_", name, ".cpp");
+}
+
+// One binary runs everywhere, and adds in the order that is written.
+TEST_CASE("only tensor/simd/ is compiled for more than the baseline") {
+  int flags = 0;
+  for (const std::string& line : lines_of(root / "CMakeLists.txt")) {
+    INFO(line);
+    CHECK(line.find("-ffast-math") == std::string::npos);
+    CHECK(line.find("-Ofast") == std::string::npos);
+    for (std::size_t at = line.find("-m"); at != std::string::npos; at = line.find("-m", at + 1)) {
+      // A flag: not the inside of a word, as in "find-me".
+      if (at > 0 && std::string(" \";(").find(line[at - 1]) == std::string::npos) continue;
+      ++flags;
+      CHECK(line.find("tensor/simd/") != std::string::npos);
+    }
+  }
+  CHECK(flags >= 4);
 }
 
 #ifdef ACOL_TENSOR_LIBRARY

@@ -145,6 +145,11 @@ TEST_CASE("what does not fit is refused before anything is written") {
   train(config, set().train, nullptr, into(runs("middle"), false, 2), {});
   CHECK_THROWS_WITH_AS(train(config, subset(set().train, 1), nullptr, into(runs("middle"), true), {}),
                        doctest::Contains("another data set"), Error);
+  // As many pictures, but others, or in another order: every step would see something else.
+  Dataset reordered = set().train;
+  std::swap(reordered.samples.front(), reordered.samples.back());
+  CHECK_THROWS_WITH_AS(train(config, reordered, nullptr, into(runs("middle"), true), {}),
+                       doctest::Contains("other pictures"), Error);
 
   const auto bad = [&](const char* part, const auto& change) {
     CAPTURE(part);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <new>
 #include <vector>
@@ -10,10 +11,6 @@
 #include "command.h"
 #include "interrupt.h"
 #include "tensor/simd/level.h"
-
-#ifndef ACOL_VERSION
-#define ACOL_VERSION "unknown"
-#endif
 
 namespace acol {
 
@@ -60,7 +57,10 @@ int run(const Command& command) {
 void restart_with_short_waits(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   ::setenv("GOMP_SPINCOUNT", "1000", 1);
-  ::execv("/proc/self/exe", argv);
+  // By its path: started as /proc/self/exe, the process would be called "exe" in ps and top.
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) ::execv(self.c_str(), argv);
 }
 
 int main_program(int argc, char** argv) {

@@ -11,6 +11,10 @@
 #include "acol/train/model.h"
 #include "tensor/check.h"
 
+#ifndef ACOL_VERSION
+#define ACOL_VERSION "unknown"
+#endif
+
 namespace acol {
 
 // A subcommand: its options, and what it does once they are parsed. Returns the exit status.

@@ -111,8 +111,8 @@ ProbeResult probed(const fs::path& file, const Dataset& val, int workers) {
 }
 
 std::string settings_text(const Options& options, const SyntheticOptions& set, const TrainConfig& config) {
-  return message("Data: ", set.classes, " classes, ", set.train, " training and ", set.val,
-                 " validation pictures each, ", set.size, "x", set.size, " pixels, drawn from seed ", set.seed,
+  return message("Program: acol " ACOL_VERSION ".\nData: ", set.classes, " classes, ", set.train, " training and ",
+                 set.val, " validation pictures each, ", set.size, "x", set.size, " pixels, drawn from seed ", set.seed,
                  ".\nNetwork: ", config.network.arch, ", width ", number_text(config.network.width), ", map stride ",
                  config.network.map_stride, ", erase threshold ", number_text(config.network.erase_threshold),
                  "; from random weights.\nRecipe, the same for CAM and ACoL: preset ", name_of(config.preset), ", ",
@@ -179,7 +179,7 @@ int run_demo(const Options& options) {
     if (i == 0)
       write_png(options.out / "maps.png", contact_sheet(val, Localizer(cam), Localizer(acol), 8, box_threshold));
   }
-  report.centre = centre_baseline_of(val, workers, EvaluateOptions().map_side);
+  report.centre = centre_baseline(report.results.front().cam.truth_on_grid);
   write_file_atomically(options.out / "results.json", demo_json(report));
   write_file_atomically(options.out / "results.md", demo_markdown(report));
 

@@ -34,12 +34,6 @@ Box enlarged(const Box& box, int factor) {
   return {box.x0 * factor, box.y0 * factor, (box.x1 + 1) * factor - 1, (box.y1 + 1) * factor - 1};
 }
 
-double best_overlap(const Box& box, const std::vector<Box>& truth) {
-  double best = 0;
-  for (const Box& one : truth) best = std::max(best, intersection_over_union(box, one));
-  return best;
-}
-
 std::vector<Sample> one_of_each_class_in_turn(const Dataset& data, int count) {
   std::vector<std::vector<Sample>> by_class(data.class_ids.size());
   for (const Sample& sample : data.samples) by_class[static_cast<std::size_t>(sample.label)].push_back(sample);
@@ -67,7 +61,7 @@ Image contact_sheet(const Dataset& val, const Localizer& cam, const Localizer& a
       const Box box = box_of_map(map, image.width, image.height, box_threshold);
       Image picture = boxes_on(overlay(large, map));
       draw_box(picture, enlarged(box, factor), palette::green, 2);
-      return captioned(picture, name + " IoU " + fixed_text(best_overlap(box, sample.boxes), 2), 2);
+      return captioned(picture, name + " IoU " + fixed_text(best_iou(box, sample.boxes), 2), 2);
     };
     const Localization of_cam = cam.localize(image, 1, box_threshold).front();
     const Localization of_acol = acol.localize(image, 1, box_threshold).front();

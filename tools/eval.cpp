@@ -37,7 +37,8 @@ int run_eval(Options& options) {
 
   std::vector<Column> columns{column(name_of(model.config.network.method), result)};
   std::optional<CentreBaseline> baseline;
-  if (!options.no_sweep) baseline = centre_baseline_of(data, options.threads.workers, options.evaluate.map_side);
+  if (!options.no_sweep && result.images_with_box > 0)
+    baseline = centre_baseline(result.truth_on_grid, 0.001, options.evaluate.map_side);
   if (baseline) columns.push_back(column("centre box", *baseline));
   std::cout << options.model.string() << " on " << result.images << " pictures of " << options.data.string() << " ("
             << options.split << "), " << result.images_with_box << " with a box";
@@ -51,7 +52,8 @@ int run_eval(Options& options) {
     json["data"] = options.data.string();
     json["split"] = options.split;
     json["box_threshold"] = options.evaluate.box_threshold;
-    write_file_atomically(options.out, json.dump(2) + "\n");
+    // A path need not be UTF-8; JSON has to be.
+    write_file_atomically(options.out, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
   return exit_done;
 }

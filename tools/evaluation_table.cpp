@@ -4,39 +4,9 @@
 #include <array>
 #include <utility>
 
-#include "acol/data/loader.h"
-#include "acol/evaluate/max_box_acc.h"
 #include "command.h"
-#include "interrupt.h"
 
 namespace acol {
-
-std::optional<CentreBaseline> centre_baseline_of(const Dataset& data, int workers, int side) {
-  Dataset with_boxes = data;
-  std::erase_if(with_boxes.samples, [](const Sample& sample) { return sample.boxes.empty(); });
-  if (with_boxes.samples.empty()) return std::nullopt;
-
-  // Only the sizes are wanted: the smallest input that a loader gives.
-  LoaderOptions options;
-  options.how.resize = options.how.crop = 1;
-  options.workers = workers;
-  options.cache_bytes = 0;
-  Loader loader(with_boxes, options);
-  loader.start_epoch(0);
-  std::vector<std::vector<Box>> truth;
-  Batch batch;
-  while (loader.next(batch)) {
-    stop_if_interrupted();
-    for (std::size_t i = 0; i < batch.samples.size(); ++i) {
-      std::vector<Box> boxes;
-      for (const Box& box : with_boxes.samples[static_cast<std::size_t>(batch.samples[i])].boxes)
-        boxes.push_back(scaled_box(box, batch.sizes[i].width, batch.sizes[i].height, side));
-      truth.push_back(std::move(boxes));
-    }
-  }
-  if (truth.empty()) return std::nullopt;
-  return centre_baseline(truth, 0.001, side);
-}
 
 nlohmann::ordered_json to_json(const CentreBaseline& baseline) {
   nlohmann::ordered_json json;

@@ -12,10 +12,6 @@
 
 namespace acol {
 
-// The boxes of the pictures that can be read and have some, against centred squares. Nothing if there is none. Decodes
-// every picture, for its size. `side`: of the grid.
-std::optional<CentreBaseline> centre_baseline_of(const Dataset& data, int workers, int side);
-
 nlohmann::ordered_json to_json(const CentreBaseline& baseline);
 
 // A column of a table: a name and for each line a figure, if there is one.

@@ -13,9 +13,6 @@
 #include "tensor/simd/level.h"
 #include "tensor/threads.h"
 
-#ifndef ACOL_VERSION
-#define ACOL_VERSION "unknown"
-#endif
 #ifndef ACOL_BUILD_TYPE
 #define ACOL_BUILD_TYPE "unknown"
 #endif
@@ -110,7 +107,8 @@ void print_training(const Model& model) {
                    c.nesterov ? " (Nesterov)" : "", ", weight decay ", number_text(c.weight_decay), ", clip ",
                    c.clip_norm > 0 ? number_text(c.clip_norm) : "none"));
   if (c.network.method == Method::acol)
-    line("", message("hole by the ", name_of(c.erase_label), " label, B from epoch ", c.erase_after + 1, " on"));
+    line("", message("hole by the ", name_of(c.erase_label), " label, B from epoch ", std::int64_t{c.erase_after} + 1,
+                     " on"));
   const auto training = nlohmann::ordered_json::parse(model.training, nullptr, false);
   if (!training.is_object() || training.empty()) return;
   std::string text;

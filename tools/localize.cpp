@@ -21,6 +21,7 @@ struct Options {
   fs::path model, out;
   std::vector<fs::path> images;
   int top_k = 1;
+  bool one_label = false;  // --label was given, if only ""
   std::string label;
   double box_threshold = 0.2;
   ThreadOptions threads;
@@ -42,13 +43,32 @@ std::string json_line(const fs::path& path, const Image& image, const std::vecto
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+fs::path overlay_path(const Options& options, const fs::path& picture, const std::string& which) {
+  return options.out / (picture.stem().string() + "_" + which + ".png");
+}
+
+// No file of --out may be the same as another's, or be one of the pictures, which may not have been read yet.
+void check_overlay_paths(const Options& options) {
+  std::set<fs::path> pictures;
+  for (const fs::path& path : options.images) pictures.insert(fs::weakly_canonical(path));
+  std::set<std::string> stems;
+  for (const fs::path& path : options.images) {
+    const std::string stem = path.stem().string();
+    if (!stems.insert(stem).second)
+      throw UsageError("two pictures are named " + stem + ": their files in --out would be the same");
+    for (const char* which : {"a", "b", "fused"})
+      if (const fs::path file = overlay_path(options, path, which); pictures.contains(fs::weakly_canonical(file)))
+        throw UsageError("--out would overwrite the picture " + file.string());
+  }
+}
+
 // <name>_a.png, <name>_b.png, <name>_fused.png: each map over the picture, with the box that this map alone gives.
 void write_overlays(const Options& options, const fs::path& path, const Image& image, const Localization& found) {
   const auto write = [&](const char* which, const ScoreMap& map) {
     Image picture = overlay(image, map);
     const int thickness = std::max(1, std::min(image.width, image.height) / 100);
     draw_box(picture, box_of_map(map, image.width, image.height, options.box_threshold), palette::green, thickness);
-    write_png(options.out / (path.stem().string() + "_" + which + ".png"), picture);
+    write_png(overlay_path(options, path, which), picture);
   };
   write("a", found.maps.a);
   if (found.maps.b.width > 0) write("b", found.maps.b);
@@ -58,15 +78,11 @@ void write_overlays(const Options& options, const fs::path& path, const Image& i
 int run_localize(const Options& options) {
   options.threads.use();
   if (!options.out.empty()) {
-    std::set<std::string> stems;
-    for (const fs::path& path : options.images)
-      if (!stems.insert(path.stem().string()).second)
-        throw UsageError("two pictures are named " + path.stem().string() + ": their files in --out would be the same");
+    check_overlay_paths(options);
     prepare_output_folder(options.out);
   }
   const Localizer localizer(options.model);
-  const bool one_label = !options.label.empty();
-  const int label = one_label ? localizer.label_of(options.label) : 0;
+  const int label = options.one_label ? localizer.label_of(options.label) : 0;
 
   int status = exit_done;
   for (const fs::path& path : options.images) {
@@ -80,7 +96,7 @@ int run_localize(const Options& options) {
       continue;
     }
     std::vector<Localization> found;
-    if (one_label)
+    if (options.one_label)
       found.push_back(localizer.localize_class(image, label, options.box_threshold));
     else
       found = localizer.localize(image, options.top_k, options.box_threshold);
@@ -96,13 +112,13 @@ Command add_localize(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* app = program.add_subcommand("localize", "find objects on pictures: a JSON line a picture");
   app->add_option("--model", options->model, "model, as acol train writes it")->required()->type_name("FILE");
-  app->add_option("IMAGE", options->images, "pictures: JPEG, PNG, BMP, PPM, PGM")->required()->type_name("FILE");
+  app->add_option("IMAGE", options->images, "pictures: JPEG, PNG, BMP, PNM")->required()->type_name("FILE");
   CLI::Option* top_k = app->add_option("--top-k", options->top_k, "classes a picture, best first")
                            ->capture_default_str()
                            ->check(at_least(1));
-  app->add_option("--label", options->label, "this class, by name or id, whatever its score")
-      ->excludes(top_k)
-      ->type_name("NAME");
+  const CLI::Option* label = app->add_option("--label", options->label, "this class, by name or id, whatever its score")
+                                 ->excludes(top_k)
+                                 ->type_name("NAME");
   app->add_option("--box-threshold", options->box_threshold, "the box holds what has this share of the map's maximum")
       ->capture_default_str()
       ->check(number("in (0, 1]", [](double share) { return share > 0 && share <= 1; }));
@@ -113,7 +129,10 @@ Command add_localize(CLI::App& program) {
   app->footer(
       "Boxes are [x0, y0, x1, y1] in pixels of the picture, corners inclusive. The score is branch A's probability.\n"
       "A picture that cannot be read is reported, the others go on, and the exit status is 1.");
-  return {app, [options] { return run_localize(*options); }};
+  return {app, [options, label] {
+            options->one_label = label->count() > 0;
+            return run_localize(*options);
+          }};
 }
 
 }  // namespace acol

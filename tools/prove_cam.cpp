@@ -1,15 +1,18 @@
 // acol prove-cam: the two ways to compute CAM give the same maps and logits (ACoL, section 3.1), measured.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <limits>
 #include <memory>
+#include <utility>
 
 #include "acol/data/image.h"
 #include "acol/data/transform.h"
 #include "autograd/ops.h"
 #include "command.h"
+#include "interrupt.h"
 
 namespace acol {
 
@@ -54,14 +57,15 @@ struct Comparison {
   // the true one, in first order of the unit roundoff u (N. Higham, "Accuracy and Stability of Numerical Algorithms",
   // section 4.2); the products and the division add a few u more. Twice that, since two sums are compared.
   double bound = 0;
-  bool holds() const { return maps.largest <= bound && logits.largest <= bound; }
+  bool finite() const { return std::isfinite(maps.largest + logits.largest + bound); }
+  bool holds() const { return finite() && maps.largest <= bound && logits.largest <= bound; }
 };
 
-Comparison compare(Network& network, const Tensor& input, DType dtype) {
-  const NoGrad no_grad;
-  network.convert(dtype);
-  const Variable hidden = network.head_a().hidden(network.features(Variable(input.to(dtype))));
-  Conv2d& last = network.head_a().last();
+// `features`: what the last layer of branch A sees, (1, P, Q, C).
+Comparison compare(const Tensor& features, Conv2d& last, DType dtype) {
+  stop_if_interrupted();
+  last.convert(dtype);
+  const Variable hidden(features.to(dtype));
   const CamResult convolution = cam_by_convolution(hidden, last);
   const CamResult fully_connected = cam_by_fully_connected(hidden, last);
 
@@ -83,6 +87,18 @@ int run_prove_cam(const Options& options) {
   Tensor input = Tensor::empty({1, side, side, 3});
   test_input(read_image(options.image), model.config.preprocessing, input.f32());
 
+  // The two forms part only after the last features, so these are computed once.
+  const NoGrad no_grad;
+  const Variable smoothed = model.network->features(Variable(input));
+  stop_if_interrupted();
+  ClassifierHead& head = model.network->head_a();
+  const Tensor features = head.hidden(smoothed).value();
+  const std::array results{std::pair{"float32", compare(features, head.last(), DType::float32)},
+                           std::pair{"float64", compare(features, head.last(), DType::float64)}};
+  for (const auto& [name, result] : results)
+    check(result.finite(), "prove-cam: the maps of ", options.model.string(), " on ", options.image.string(),
+          " are not finite in ", name, ": the weights are damaged, or training diverged");
+
   std::cout << "CAM in two forms on branch A of " << options.model.string() << " and " << options.image.string() << "\n"
             << "  1x1 convolution:  map = w f + b at each place, logit = mean of the map\n"
             << "  fully connected:  logit = w mean(f) + b, then map = w f + b with the layer's weights\n"
@@ -90,13 +106,12 @@ int run_prove_cam(const Options& options) {
             << "                     maps                    logits              rounding\n"
             << "           largest   relative      largest   relative      explains up to\n";
   bool holds = true;
-  for (const DType dtype : {DType::float32, DType::float64}) {
-    const Comparison result = compare(*model.network, input, dtype);
+  for (const auto& [name, result] : results) {
     holds = holds && result.holds();
-    std::cout << std::left << std::setw(8) << (dtype == DType::float32 ? "float32" : "float64") << std::right
-              << std::scientific << std::setprecision(2) << "  " << result.maps.largest << "   " << result.maps.relative
-              << "     " << result.logits.largest << "   " << result.logits.relative << "            " << result.bound
-              << (result.holds() ? "" : "   EXCEEDED") << "\n";
+    std::cout << std::left << std::setw(8) << name << std::right << std::scientific << std::setprecision(2) << "  "
+              << result.maps.largest << "   " << result.maps.relative << "     " << result.logits.largest << "   "
+              << result.logits.relative << "            " << result.bound << (result.holds() ? "" : "   EXCEEDED")
+              << "\n";
   }
   std::cout << "\n" << (holds ? "The two are the same up to rounding.\n" : "The two differ by more than rounding.\n");
   return holds ? exit_done : exit_failure;
@@ -112,8 +127,8 @@ Command add_prove_cam(CLI::App& program) {
   app->add_option("IMAGE", options->image, "picture")->required()->type_name("FILE");
   add_threads_option(*app, options->threads);
   app->footer(
-      "Computes maps and logits of branch A both ways, in float32 and in float64. Exit status 1 if they differ by\n"
-      "more than rounding explains.");
+      "Computes what the last layer of branch A sees, then maps and logits from it both ways, in float32 and in\n"
+      "float64. Exit status 1 if they differ by more than rounding explains, or are not finite.");
   return {app, [options] { return run_prove_cam(*options); }};
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "acol/data/listing.h"
 #include "acol/train/trainer.h"
 #include "command.h"
 #include "interrupt.h"
@@ -38,8 +39,9 @@ std::string epoch_line(const EpochReport& report) {
 }
 
 // The validation split, where the data have one. It only measures: which state is best, and the errors in the log.
+// A split holds folders: its classes, or Tiny ImageNet's images/. A val/ without any is empty, or a class called "val".
 std::optional<Dataset> open_validation(const Options& options, const Dataset& data) {
-  if (!fs::is_directory(options.data / "val")) {
+  if (folders_in(options.data / "val").empty()) {
     say("note: " + options.data.string() + " has no val split: the last state counts as the best");
     return std::nullopt;
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 namespace acol {
 
@@ -23,6 +24,13 @@ inline double intersection_over_union(const Box& a, const Box& b) {
   const std::int64_t height = std::max(0, std::min(a.y1, b.y1) - std::max(a.y0, b.y0) + 1);
   const std::int64_t both = width * height;
   return static_cast<double>(both) / static_cast<double>(area(a) + area(b) - both);
+}
+
+// The largest overlap of `box` with any of several; 0 if there are none.
+inline double best_iou(const Box& box, const std::vector<Box>& others) {
+  double best = 0;
+  for (const Box& other : others) best = std::max(best, intersection_over_union(box, other));
+  return best;
 }
 
 }  // namespace acol

@@ -73,11 +73,11 @@ void read_split(Dataset& dataset, const std::string& name) {
     }
   }
   check(dataset.samples.size() > first, "data set ", folder.string(),
-        ": no pictures (jpg, jpeg, png, bmp, ppm, pgm) in its class folders");
+        ": no pictures (jpg, jpeg, png, bmp, ppm, pgm, pnm) in its class folders");
   for (std::size_t label = 0; label < has_pictures.size(); ++label) {
     if (has_pictures[label]) continue;
     check(!name.empty() && name != "train", "data set ", folder.string(), ": class \"", dataset.class_ids[label],
-          "\" has no pictures (jpg, jpeg, png, bmp, ppm, pgm); add some or remove its folder");
+          "\" has no pictures (jpg, jpeg, png, bmp, ppm, pgm, pnm); add some or remove its folder");
     dataset.notes.push_back(folder.string() + ": class \"" + dataset.class_ids[label] + "\" has no pictures");
   }
   read_boxes(dataset, folder / "boxes.csv", prefix, first);
@@ -121,6 +121,9 @@ Dataset open_folder(const fs::path& root, const std::string& split) {
   }
 
   dataset.class_ids = folders_in(root / (has_train ? "train" : names.front()));
+  for (const std::string& id : dataset.class_ids)
+    check(is_utf8(id), "data set ", root.string(), ": the name of the class folder \"", id,
+          "\" is not UTF-8, and a model could not store it; rename the folder");
   dataset.class_names = dataset.class_ids;
   for (const std::string& name : names) read_split(dataset, name);
   return dataset;

@@ -18,6 +18,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// The decoder counts bytes in an int.
+constexpr std::uintmax_t max_bytes = std::numeric_limits<int>::max();
+constexpr const char* too_large = "more than 2 GiB";
+
 unsigned byte_at(std::string_view bytes, std::size_t i) { return static_cast<unsigned char>(bytes[i]); }
 
 bool starts_with_jpeg(std::string_view bytes) {
@@ -123,8 +127,7 @@ std::string encode(const std::uint8_t* pixels, std::size_t count, int width, int
 
 Image decode_image(std::string_view bytes, const std::string& name) {
   check(!bytes.empty(), "cannot read image ", name, ": the file is empty");
-  check(bytes.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max()), "cannot read image ", name,
-        ": more than 2 GiB");
+  check(bytes.size() <= max_bytes, "cannot read image ", name, ": ", too_large);
   const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
   const int size = static_cast<int>(bytes.size());
   // Before the header is looked at: a JPEG cut inside its header is better called truncated than unknown.
@@ -156,6 +159,8 @@ Image read_image(const fs::path& path) {
   const fs::file_status status = fs::status(path, error);
   check(fs::exists(status), "cannot read image ", path.string(), ": no such file");
   check(!fs::is_directory(status), "cannot read image ", path.string(), ": it is a folder");
+  check(fs::is_regular_file(status), "cannot read image ", path.string(), ": not a regular file");
+  check(fs::file_size(path, error) <= max_bytes || error, "cannot read image ", path.string(), ": ", too_large);
   return decode_image(read_file(path), path.string());
 }
 

@@ -21,8 +21,8 @@ inline constexpr std::int64_t max_pixels = std::int64_t{1} << 28;
 
 // Reads a JPEG, PNG, BMP or binary PNM file; the content decides, not the name. Grey becomes RGB, alpha is dropped (not
 // blended), EXIF orientation is ignored: boxes of the known data sets refer to the stored pixels.
-// Error, naming the path: missing, empty, not a picture, cut short (JPEG decoders fill the rest with grey, we refuse),
-// more than max_pixels.
+// Error, naming the path: missing, not a regular file, empty, more than 2 GiB, not a picture, cut short (JPEG decoders
+// fill the rest with grey, we refuse), more than max_pixels.
 Image read_image(const std::filesystem::path& path);
 
 // The same for bytes in memory; `name` stands for the path in errors.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "tensor/check.h"
@@ -18,7 +19,7 @@ namespace {
 bool is_picture_name(const fs::path& name) {
   std::string extension = name.extension().string();
   for (char& letter : extension) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-  constexpr std::array known{".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm"};
+  constexpr std::array known{".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".pnm"};
   return std::find(known.begin(), known.end(), extension) != known.end();
 }
 
@@ -83,6 +84,15 @@ bool parse_box(const std::vector<std::string_view>& fields, std::size_t first, B
     if (error != std::errc{} || end != field.data() + field.size()) return false;
   }
   return true;
+}
+
+bool is_utf8(const std::string& text) {
+  try {
+    nlohmann::json(text).dump();
+    return true;
+  } catch (const nlohmann::json::type_error&) {
+    return false;
+  }
 }
 
 std::string counted(std::size_t count, const std::string& one, const std::string& many) {

@@ -12,7 +12,7 @@ namespace acol {
 
 // Names, sorted bytewise, hidden ones left out. Links are followed. Empty if there is no such folder.
 std::vector<std::string> folders_in(const std::filesystem::path& folder);
-std::vector<std::string> pictures_in(const std::filesystem::path& folder);  // jpg jpeg png bmp ppm pgm, in any case
+std::vector<std::string> pictures_in(const std::filesystem::path& folder);  // by ending, see folder.h
 
 // The lines of a text file without their ends (LF or CRLF). Error if it cannot be read.
 std::vector<std::string> lines_of(const std::filesystem::path& file);
@@ -22,6 +22,9 @@ std::vector<std::string_view> fields_of(std::string_view line, char separator);
 
 // Four whole numbers, x0 y0 x1 y1; false if a field is anything else.
 bool parse_box(const std::vector<std::string_view>& fields, std::size_t first, Box& box);
+
+// Model files hold the names of classes as JSON, which has to be UTF-8.
+bool is_utf8(const std::string& text);
 
 // "3 boxes", "1 box": for notes.
 std::string counted(std::size_t count, const std::string& one, const std::string& many);

@@ -1,5 +1,6 @@
 #include "acol/data/tiny_imagenet.h"
 
+#include <algorithm>
 #include <set>
 #include <system_error>
 #include <unordered_map>
@@ -23,6 +24,7 @@ void read_classes(Dataset& dataset, std::unordered_map<std::string, int>& labels
   const fs::path wnids = dataset.root / "wnids.txt";
   for (const std::string& line : lines_of(wnids)) {
     if (line.empty()) continue;
+    check(is_utf8(line), wnids.string(), ": class ", line, " is not UTF-8");
     check(labels.emplace(line, dataset.classes()).second, wnids.string(), ": class ", line, " occurs twice");
     dataset.class_ids.push_back(line);
   }
@@ -38,8 +40,10 @@ void read_classes(Dataset& dataset, std::unordered_map<std::string, int>& labels
   for (const std::string& line : lines_of(words)) {
     const std::vector<std::string_view> fields = fields_of(line, '\t');
     const auto found = labels.find(std::string(fields[0]));
-    if (found != labels.end() && fields.size() >= 2 && !fields[1].empty())
-      dataset.class_names[static_cast<std::size_t>(found->second)] = fields_of(fields[1], ',')[0];
+    if (found == labels.end() || fields.size() < 2 || fields[1].empty()) continue;
+    const std::string name(fields_of(fields[1], ',')[0]);
+    check(is_utf8(name), words.string(), ": the name of class ", found->first, " is not UTF-8");
+    dataset.class_names[static_cast<std::size_t>(found->second)] = name;
   }
 }
 
@@ -47,8 +51,9 @@ void read_classes(Dataset& dataset, std::unordered_map<std::string, int>& labels
 void add_box(Sample& sample, const std::vector<std::string_view>& fields, std::size_t first, const std::string& where,
              Counts& counts) {
   Box box;
-  check(fields.size() == first + 4 && parse_box(fields, first, box), where, ": expected ",
-        first == 1 ? "" : "a class and ", "x0, y0, x1, y1 after the file name, separated by tabs");
+  check(fields.size() == first + 4 && parse_box(fields, first, box) && std::min({box.x0, box.y0, box.x1, box.y1}) >= 0,
+        where, ": expected ", first == 1 ? "" : "a class and ",
+        "x0, y0, x1, y1 after the file name, separated by tabs, none of them negative");
   if (box.x1 <= box.x0 || box.y1 <= box.y0)
     ++counts.degenerate;
   else

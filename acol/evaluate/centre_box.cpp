@@ -12,10 +12,8 @@ namespace acol {
 namespace {
 
 double percent_found(const Box& box, const std::vector<std::vector<Box>>& truth) {
-  const auto found = std::count_if(truth.begin(), truth.end(), [&](const std::vector<Box>& targets) {
-    return std::any_of(targets.begin(), targets.end(),
-                       [&](const Box& target) { return intersection_over_union(box, target) >= 0.5; });
-  });
+  const auto found = std::count_if(truth.begin(), truth.end(),
+                                   [&](const std::vector<Box>& targets) { return best_iou(box, targets) >= 0.5; });
   return static_cast<double>(found) * 100 / static_cast<double>(truth.size());
 }
 

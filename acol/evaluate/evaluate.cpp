@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "acol/data/image.h"
@@ -27,6 +28,7 @@ struct Shown {
 struct PictureScores {
   bool found = false;  // the true class's box hits
   Shown a, b, fused;
+  std::vector<Box> truth;  // the true boxes on the evaluation grid
   BoxScores boxes;
 };
 
@@ -48,9 +50,8 @@ std::vector<std::uint8_t> object_pixels(const Dataset& data, const Sample& sampl
   return object;
 }
 
-Shown shown(const ScoreMap& map, const std::vector<std::uint8_t>& object, const Size& size, double threshold) {
-  if (map.width == 0) return {};
-  const ScoreMap full = resized(map, size.width, size.height, Interpolation::bilinear);
+// `full`: a map at the picture's size.
+Shown shown(const ScoreMap& full, const std::vector<std::uint8_t>& object, double threshold) {
   const double cut = threshold * *std::max_element(full.values.begin(), full.values.end());
   std::int64_t both = 0, marked = 0, on_object = 0;
   for (std::size_t i = 0; i < object.size(); ++i) {
@@ -65,15 +66,25 @@ Shown shown(const ScoreMap& map, const std::vector<std::uint8_t>& object, const 
   return {share(both, on_object), share(both, marked)};
 }
 
-bool hits(const Box& box, const std::vector<Box>& truth) {
-  return std::any_of(truth.begin(), truth.end(), [&](const Box& t) { return intersection_over_union(box, t) >= 0.5; });
-}
-
 // The fused map on the evaluation grid: bicubic, then min-max (section 3.3 of the evaluator's conventions).
 ScoreMap on_grid(const ScoreMap& map, int side) {
   ScoreMap grid = resized(map, side, side, Interpolation::bicubic);
   min_max_normalise(grid);
   return grid;
+}
+
+fs::path map_path(const fs::path& folder, const Sample& sample) {
+  return (folder / sample.id).replace_extension(".npy");
+}
+
+// Two pictures x.jpg and x.png of one folder would share the file x.npy.
+void check_map_paths_differ(const fs::path& folder, const Dataset& data) {
+  std::map<fs::path, const Sample*> seen;
+  for (const Sample& sample : data.samples) {
+    const auto [entry, is_new] = seen.emplace(map_path(folder, sample), &sample);
+    check(is_new, "evaluate: the maps of ", entry->second->id, " and ", sample.id, " would both be ",
+          entry->first.string(), "; rename one picture");
+  }
 }
 
 // Runs body(i) for all i on all threads; the first exception comes out here.
@@ -122,6 +133,7 @@ class Evaluator {
       add_to(shown_b_, scores[i].b);
       add_to(shown_fused_, scores[i].fused);
       if (options_.max_box_acc) max_box_acc_.add(scores[i].boxes);
+      truth_.push_back(std::move(scores[i].truth));
     }
   }
 
@@ -131,6 +143,7 @@ class Evaluator {
     evaluation.images = images_;
     evaluation.images_with_box = with_box_;
     evaluation.skipped = loader.skipped();
+    evaluation.truth_on_grid = truth_;
     evaluation.top1_cls_err = 100 - share(top1_right_, images_);
     evaluation.top5_cls_err = 100 - share(top5_right_, images_);
     if (with_box_ == 0) return evaluation;
@@ -172,23 +185,28 @@ class Evaluator {
     PictureScores scores;
     if (sample.boxes.empty()) return scores;
 
-    const ScoreMap full = resized(maps.fused, size.width, size.height, Interpolation::bilinear);
-    const Box box = largest_component_box(full, options_.box_threshold).value_or(whole_box(size.width, size.height));
-    scores.found = hits(box, sample.boxes);
+    const auto full_size = [&](const ScoreMap& map) {
+      return resized(map, size.width, size.height, Interpolation::bilinear);
+    };
+    const double threshold = options_.box_threshold;
+    const ScoreMap full = full_size(maps.fused);
+    const Box box = largest_component_box(full, threshold).value_or(whole_box(size.width, size.height));
+    scores.found = best_iou(box, sample.boxes) >= 0.5;
     const std::vector<std::uint8_t> object = object_pixels(data_, sample, size);
-    scores.a = shown(maps.a, object, size, options_.box_threshold);
-    scores.b = shown(maps.b, object, size, options_.box_threshold);
-    scores.fused = shown(maps.fused, object, size, options_.box_threshold);
-    if (options_.max_box_acc) {
-      std::vector<Box> truth;
-      for (const Box& one : sample.boxes) truth.push_back(scaled_box(one, size.width, size.height, options_.map_side));
-      scores.boxes = max_box_acc_.scores(grid, truth);
+    scores.fused = shown(full, object, threshold);
+    scores.a = scores.fused;
+    if (network_.has_branch_b()) {
+      scores.a = shown(full_size(maps.a), object, threshold);
+      scores.b = shown(full_size(maps.b), object, threshold);
     }
+    for (const Box& one : sample.boxes)
+      scores.truth.push_back(scaled_box(one, size.width, size.height, options_.map_side));
+    if (options_.max_box_acc) scores.boxes = max_box_acc_.scores(grid, scores.truth);
     return scores;
   }
 
   void write_map(const Sample& sample, const ScoreMap& grid) const {
-    const fs::path path = (options_.maps_dir / sample.id).replace_extension(".npy");
+    const fs::path path = map_path(options_.maps_dir, sample);
     std::error_code error;
     fs::create_directories(path.parent_path(), error);
     check(fs::is_directory(path.parent_path()), "cannot make the folder ", path.parent_path().string(), ": ",
@@ -203,6 +221,7 @@ class Evaluator {
   std::int64_t images_ = 0, with_box_ = 0, top1_right_ = 0, top5_right_ = 0;
   std::int64_t found_ = 0, top1_found_ = 0, top5_found_ = 0;
   Shown shown_a_, shown_b_, shown_fused_;
+  std::vector<std::vector<Box>> truth_;
 };
 
 }  // namespace
@@ -214,6 +233,7 @@ Evaluation evaluate(Network& network, const Preprocessing& preprocessing, const 
   check(options.map_side >= 1, "evaluate: the side of the maps must be at least 1, got ", options.map_side);
   check(data.classes() == network.config().classes, "evaluate: the model has ", network.config().classes, " classes, ",
         data.root.string(), " has ", data.classes());
+  if (!options.maps_dir.empty()) check_map_paths_differ(options.maps_dir, data);
   network.set_training(false);
   Loader loader(data,
                 {.how = preprocessing, .batch_size = options.batch_size, .workers = options.workers, .cache_bytes = 0});

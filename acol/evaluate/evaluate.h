@@ -42,7 +42,8 @@ struct Evaluation {
   // >= box_threshold of its maximum; the object is the data's mask where there is one, else the true boxes.
   // coverage: share of the object that is shown. precision: share of what is shown that lies on the object.
   std::optional<double> coverage_a, coverage_b, coverage_fused, precision_a, precision_b, precision_fused;
-  std::vector<std::string> warnings;  // unreadable pictures
+  std::vector<std::vector<Box>> truth_on_grid;  // true boxes of the pictures that have some, scaled to map_side
+  std::vector<std::string> warnings;            // unreadable pictures
 };
 
 // Puts the network into evaluation mode and leaves it there.

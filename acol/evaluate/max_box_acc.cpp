@@ -42,12 +42,6 @@ SweptBoxes::Level level_at(const std::vector<std::uint8_t>& bytes, int width, in
   return level;
 }
 
-double best_iou(const Box& box, const std::vector<Box>& truth) {
-  double best = 0;
-  for (const Box& target : truth) best = std::max(best, intersection_over_union(box, target));
-  return best;
-}
-
 std::size_t index_of(double delta) {
   const auto at = std::find(MaxBoxAcc::deltas.begin(), MaxBoxAcc::deltas.end(), delta);
   check(at != MaxBoxAcc::deltas.end(), "MaxBoxAcc: counted at IoU .3, .5 and .7, not at ", delta);

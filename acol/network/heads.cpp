@@ -1,11 +1,12 @@
 #include "acol/network/heads.h"
 
+#include "acol/network/vgg.h"
 #include "autograd/ops.h"
 
 namespace acol {
 
 ClassifierHead::ClassifierHead(const NetworkConfig& config, std::uint32_t first_dropout_layer) {
-  const int in = scaled_channels(512, config.width), hidden = scaled_channels(1024, config.width);
+  const int in = vgg_out_channels(config), hidden = scaled_channels(1024, config.width);
   const Conv2dOptions same{.pad = {1, 1}, .relu = true};
   add_child("0", first_ = std::make_shared<Conv2d>(in, hidden, Pair{3, 3}, same));
   add_child("2", second_ = std::make_shared<Conv2d>(hidden, hidden, Pair{3, 3}, same));

@@ -29,6 +29,8 @@ TrainState state_from_json(const std::string& text, const fs::path& path) {
     sums.at("loss_a").get_to(state.sums.loss_a);
     sums.at("loss_b").get_to(state.sums.loss_b);
     if (!json.at("best_error").is_null()) state.best_error = json.at("best_error").get<double>();
+    json.at("data").get_to(state.data);
+    json.at("simd").get_to(state.simd);
     check(state.step >= 0 && state.epoch >= 0 && state.batch >= 0, path.string(),
           ": negative position in its training state");
     return state;
@@ -50,6 +52,8 @@ std::string to_json(const TrainState& state) {
                   {"loss_a", state.sums.loss_a},
                   {"loss_b", state.sums.loss_b}};
   json["best_error"] = state.best_error ? Json(*state.best_error) : Json();
+  json["data"] = state.data;
+  json["simd"] = state.simd;
   return json.dump();
 }
 

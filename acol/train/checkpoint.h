@@ -25,6 +25,8 @@ struct TrainState {
   int epoch = 0, batch = 0;
   EpochSums sums;
   std::optional<double> best_error;  // percent, lowest validation error so far
+  std::string data;                  // fingerprint of the training pictures: a resumed run must see the same
+  std::string simd;                  // SIMD level the run began with; another may round differently
   friend bool operator==(const TrainState&, const TrainState&) = default;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -14,6 +15,7 @@
 #include "layers/activation.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
+#include "tensor/simd/level.h"
 
 namespace acol {
 
@@ -58,6 +60,18 @@ LoaderOptions loader_options(const TrainConfig& config, const RunOptions& run, b
   return options;
 }
 
+// Of the pictures and their order, which decide what every step sees: FNV-1a over ids and labels.
+std::string fingerprint(const Dataset& data) {
+  std::uint64_t hash = 0xCBF29CE484222325u;
+  const auto add = [&](std::string_view text) {
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
+  };
+  for (const Sample& sample : data.samples) add(message(sample.id, '\n', sample.label, '\n'));
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  return text;
+}
+
 // One run from its start or its last checkpoint to its end.
 class Run {
  public:
@@ -76,22 +90,13 @@ class Run {
     RunLog log(run_.out / "log.jsonl", state_.step);
     const int epochs = model_.config.epochs;
     while (state_.epoch < epochs) {
-      if (limit_reached()) return result(TrainEnd::limit);  // by an earlier part of a resumed run
-      loader_.start_epoch(state_.epoch, state_.batch);
-      model_.network->set_training(true);
-      Batch batch;
-      while (loader_.next(batch)) {
-        step(batch, log);
-        report_warnings(loader_);
-        const bool last_of_epoch = state_.batch == loader_.batches();
-        const bool stop = events_.stop_requested && events_.stop_requested();
-        const bool limit = limit_reached();
-        if (last_of_epoch) end_epoch(log);
-        if (!last_of_epoch && (stop || limit || (run_.save_every > 0 && state_.step % run_.save_every == 0))) save();
-        if (stop) return result(state_.epoch < epochs ? TrainEnd::stopped : TrainEnd::finished);
-        if (limit) return result(state_.epoch < epochs ? TrainEnd::limit : TrainEnd::finished);
-        if (last_of_epoch) break;
+      std::optional<TrainEnd> end = train_epoch(log);
+      if (!end && !end_epoch(log)) end = TrainEnd::stopped;
+      if (end) {
+        save();
+        return result(*end);
       }
+      if (limit_reached()) return result(state_.epoch < epochs ? TrainEnd::limit : TrainEnd::finished);
     }
     return result(TrainEnd::finished);
   }
@@ -101,6 +106,7 @@ class Run {
   void note(const std::string& text) const {
     if (events_.on_note) events_.on_note(text);
   }
+  bool stop_requested() const { return events_.stop_requested && events_.stop_requested(); }
   bool limit_reached() const { return run_.limit_steps > 0 && state_.step >= run_.limit_steps; }
   TrainResult result(TrainEnd end) const { return {end, state_.step, loader_.skipped()}; }
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
@@ -120,6 +126,8 @@ class Run {
                    " of the network not in it, ", report.ignored.size(), " of the file not used"));
     }
     make_optimizer();
+    state_.data = fingerprint(data_);
+    state_.simd = simd_name(simd_in_use());
     std::error_code error;
     fs::create_directories(run_.out, error);
     check(!error && fs::is_directory(run_.out), "cannot make the folder ", run_.out.string(), ": ", error.message());
@@ -143,7 +151,28 @@ class Run {
     state_ = checkpoint.state;
     check(state_.batch <= loader_.batches(), last_path().string(), " stands at batch ", state_.batch,
           " of an epoch, but ", data_.root.string(), " has only ", loader_.batches(), ": is it another data set?");
+    check(state_.data == fingerprint(data_), last_path().string(), " was trained on other pictures than ",
+          data_.root.string(), " holds now; a resumed run needs the same files");
     note(message("resumed from ", last_path().string(), " at step ", state_.step));
+    if (state_.simd != simd_name(simd_in_use()))
+      note(message("the run was started with ", state_.simd, " instructions and goes on with ",
+                   simd_name(simd_in_use()), ": the last bits can differ from an uninterrupted run's"));
+  }
+
+  // The steps of the epoch that are still to do. An end if there is one before the epoch's.
+  std::optional<TrainEnd> train_epoch(RunLog& log) {
+    if (state_.batch < loader_.batches() && limit_reached()) return TrainEnd::limit;  // by an earlier part of the run
+    loader_.start_epoch(state_.epoch, state_.batch);
+    model_.network->set_training(true);
+    for (Batch batch; loader_.next(batch);) {
+      step(batch, log);
+      report_warnings(loader_);
+      if (stop_requested()) return TrainEnd::stopped;
+      if (state_.batch == loader_.batches()) break;  // a limit here is one at the end of an epoch
+      if (limit_reached()) return TrainEnd::limit;
+      if (run_.save_every > 0 && state_.step % run_.save_every == 0) save();
+    }
+    return std::nullopt;
   }
 
   void save() {
@@ -229,7 +258,8 @@ class Run {
     for (const std::string& warning : loader.take_warnings()) note("skipped: " + warning);
   }
 
-  void end_epoch(RunLog& log) {
+  // Validates, logs, saves. False, with nothing changed, if asked to stop on the way: a resumed run starts here again.
+  bool end_epoch(RunLog& log) {
     const EpochSums& sums = state_.sums;
     check(sums.images > 0, "train: none of the ", data_.samples.size(), " pictures of ", data_.root.string(),
           " could be read");
@@ -240,7 +270,7 @@ class Run {
     report.loss_a = sums.loss_a / static_cast<double>(sums.images);
     if (sums.images_b > 0) report.loss_b = sums.loss_b / static_cast<double>(sums.images_b);
     report.train_error = percent(sums.wrong, sums.images);
-    if (val_loader_) validate_epoch(report);
+    if (val_loader_ && !validate_epoch(report)) return false;
 
     report.best = !report.val_error || !state_.best_error || *report.val_error < *state_.best_error;
     if (report.best) state_.best_error = report.val_error;
@@ -268,15 +298,17 @@ class Run {
     }
     save();
     if (events_.on_epoch) events_.on_epoch(report);
+    return true;
   }
 
-  // Error of A, and of B with the hole that A's answer cuts.
-  void validate_epoch(EpochReport& report) {
+  // Error of A, and of B with the hole that A's answer cuts. False if asked to stop on the way.
+  bool validate_epoch(EpochReport& report) {
     model_.network->set_training(false);
     val_loader_->start_epoch(0);
     std::int64_t images = 0, wrong = 0, wrong_b = 0;
     Batch batch;
     while (val_loader_->next(batch)) {
+      if (stop_requested()) return false;
       if (batch.labels.empty()) continue;
       const PassA a = forward_a(*model_.network, batch.images);
       const std::vector<int> predicted = answers(a.probabilities);
@@ -286,9 +318,10 @@ class Run {
         wrong_b += count_wrong(answers(logits_b(*model_.network, a, predicted)), batch.labels);
     }
     report_warnings(*val_loader_);
-    if (images == 0) return;
+    if (images == 0) return true;
     report.val_error = percent(wrong, images);
     if (model_.network->has_branch_b()) report.val_error_b = percent(wrong_b, images);
+    return true;
   }
 
   const Dataset& data_;
