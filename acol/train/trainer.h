@@ -68,8 +68,8 @@ struct TrainResult {
 // the same weights bit for bit, on any number of threads and however often it was killed and resumed, as long as the
 // SIMD level is the same (a note says so where a run goes on with another).
 // Error: settings out of range, a data set without images or of which none can be read, an existing run without
-// `resume`, `resume` without a run, with other settings, classes or pictures, an unwritable folder, and a loss, gradient
-// or weight that is not finite (the last checkpoint is kept, so what it holds is finite).
+// `resume`, `resume` without a run, with other settings, classes or pictures, an unwritable folder, and a loss,
+// gradient or weight that is not finite (the last checkpoint is kept, so what it holds is finite).
 TrainResult train(const TrainConfig& config, const Dataset& data, const Dataset* val, const RunOptions& run,
                   const TrainEvents& events);
 
