@@ -46,11 +46,12 @@ void Sgd::step(double rate, double gradient_scale) {
       Tensor& velocity = velocities_[g][p];
       check(velocity.dtype() == variable.dtype() && velocity.shape() == variable.shape(), "sgd: ", name,
             " changed its type or shape after the optimizer was made; make a new one");
-      with_scalar(variable.dtype(), [&]<class T>() {
+      Tensor& value = variable.value();
+      with_scalar(value.dtype(), [&]<class T>() {
         kernels<T>().sgd_step(velocity.count(), static_cast<T>(rate * groups_[g].rate_factor),
                               static_cast<T>(options_.momentum), static_cast<T>(groups_[g].weight_decay),
                               options_.nesterov, static_cast<T>(gradient_scale), gradient.data<T>(), velocity.data<T>(),
-                              variable.value().template data<T>());
+                              value.data<T>());
       });
     }
   }

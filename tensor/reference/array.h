@@ -13,6 +13,8 @@ struct Array4 {
 
   T& operator()(int n, int h, int w, int c) const { return data[((std::int64_t{n} * H + h) * W + w) * C + c]; }
 };
+template <class T>
+Array4(T*, int, int, int) -> Array4<T>;
 
 // The same with fewer axes: (any, W, C).
 template <class T>
@@ -22,6 +24,8 @@ struct Array3 {
 
   T& operator()(int n, int w, int c) const { return data[(std::int64_t{n} * W + w) * C + c]; }
 };
+template <class T>
+Array3(T*, int, int) -> Array3<T>;
 
 // (rows, C).
 template <class T>
@@ -31,5 +35,7 @@ struct Array2 {
 
   T& operator()(std::int64_t row, int c) const { return data[row * C + c]; }
 };
+template <class T>
+Array2(T*, int) -> Array2<T>;
 
 }  // namespace acol::reference
