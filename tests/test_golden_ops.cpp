@@ -39,7 +39,8 @@ struct Case {
     CHECK(relative_distance(y.value(), stored("y")) <= tolerance);
     for (auto& [key, input] : inputs) input.grad_or_zeros().fill(0.5);
     y.backward(stored("dy"));
-    for (auto& [key, input] : inputs) {
+    for (auto& [this_key, input] : inputs) {
+      const auto& key = this_key;  // a message is a lambda, and Clang 14 captures no binding
       INFO("gradient of ", key);
       Tensor want = stored("d" + key);
       for (std::int64_t i = 0; i < want.count(); ++i) want.set(i, want.at(i) + 0.5);

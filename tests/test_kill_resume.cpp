@@ -61,7 +61,8 @@ void check_same_bits(const std::string& out) {
   const SafetensorsFile got = read_safetensors(out + "/last.safetensors");
   REQUIRE(got.tensors.size() == expected.tensors.size());
   bool statistics = false, velocities = false;
-  for (const auto& [name, tensor] : expected.tensors) {
+  for (const auto& [this_name, tensor] : expected.tensors) {
+    const auto& name = this_name;  // a message is a lambda, and Clang 14 captures no binding
     CAPTURE(name);
     REQUIRE(got.tensors.contains(name));
     CHECK(bytes_of(got.tensors.at(name)) == bytes_of(tensor));

@@ -120,8 +120,10 @@ TEST_CASE("maps are those of the network as trained, folded batch norm up to rou
 TEST_CASE("the best classes, best first, each with its own box inside the picture") {
   const SavedModel saved;
   const Localizer localizer(saved.path);
-  for (const auto& [width, height] : {std::pair{48, 48}, {48, 20}, {9, 48}, {1, 1}})
+  for (const auto& [this_width, this_height] : {std::pair{48, 48}, {48, 20}, {9, 48}, {1, 1}})
     for (const double threshold : {0.05, 0.2, 0.6, 1.0}) {
+      const auto& width = this_width;  // a message is a lambda, and Clang 14 captures no binding
+      const auto& height = this_height;
       CAPTURE(width);
       CAPTURE(height);
       CAPTURE(threshold);

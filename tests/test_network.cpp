@@ -181,7 +181,8 @@ TEST_CASE("both forms of CAM give the same maps, logits and gradients") {
 
 TEST_CASE("the network with batch norm folded in is the same function") {
   // In float32 the rounding of 11 layers of at most 216 terms: sqrt(11 x 216) 2^-24 = 3e-6, relative in the L2 norm.
-  for (const auto& [dtype, tolerance] : {std::pair{DType::float64, 1e-13}, std::pair{DType::float32, 3e-6}}) {
+  for (const auto& [this_dtype, tolerance] : {std::pair{DType::float64, 1e-13}, std::pair{DType::float32, 3e-6}}) {
+    const DType dtype = this_dtype;  // a lambda needs it, and Clang 14 captures no binding
     Network network(small_config("vgg11_bn"));
     randomise(network, 14);
     network.convert(dtype);

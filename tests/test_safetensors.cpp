@@ -77,7 +77,8 @@ TEST_CASE("safetensors round trip to the bit") {
   CHECK(back.metadata == file.metadata);
   CHECK(back.skipped.empty());
   REQUIRE(back.tensors.size() == file.tensors.size());
-  for (const auto& [name, tensor] : file.tensors) {
+  for (const auto& [this_name, tensor] : file.tensors) {
+    const auto& name = this_name;  // a message is a lambda, and Clang 14 captures no binding
     CAPTURE(name);
     REQUIRE(back.tensors.count(name) == 1);
     CHECK(same_bits(back.tensors.at(name), tensor));

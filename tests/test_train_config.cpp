@@ -68,8 +68,9 @@ TEST_CASE("every setting survives the way to JSON and back") {
   const Json changed = Json::parse(to_json(config)), defaults = Json::parse(to_json(TrainConfig{}));
   CHECK(changed.size() == 33);
   CHECK(defaults.size() == 33);
-  for (const auto& [key, value] : changed.items()) {
-    CAPTURE(key);  // a setting that this test forgot to change
+  for (const auto& [this_key, value] : changed.items()) {
+    const auto& key = this_key;  // a message is a lambda, and Clang 14 captures no binding
+    CAPTURE(key);                // a setting that this test forgot to change
     CHECK(value != defaults.at(key));
   }
 
@@ -98,7 +99,8 @@ TEST_CASE("every setting survives the way to JSON and back") {
   CHECK(back.seed == config.seed);
 
   // Each key alone changes its own setting and nothing else.
-  for (const auto& [key, value] : changed.items()) {
+  for (const auto& [this_key, value] : changed.items()) {
+    const auto& key = this_key;  // a message is a lambda, and Clang 14 captures no binding
     CAPTURE(key);
     Json expected = defaults;
     expected[key] = value;

@@ -329,7 +329,8 @@ TEST_CASE("without validation the last state is the best") {
   CHECK_FALSE(load_checkpoint(out / "last.safetensors").state.best_error.has_value());
   const SafetensorsFile last = read_safetensors(out / "last.safetensors"),
                         best = read_safetensors(out / "best.safetensors");
-  for (const auto& [name, tensor] : best.tensors) {
+  for (const auto& [this_name, tensor] : best.tensors) {
+    const auto& name = this_name;  // a message is a lambda, and Clang 14 captures no binding
     CAPTURE(name);
     CHECK_FALSE(name.starts_with("optimizer."));
     CHECK(same_bits(tensor, last.tensors.at(name)));
@@ -358,7 +359,8 @@ TEST_CASE("the reference device trains as the fast one does, up to rounding") {
   // The longest sums, of the first layers' gradients, have 4 x 32 x 32 terms; 11 layers, three steps.
   const double roundings = 4096 * 11 * 3;
   bool differs = false;  // or the reference did not run at all
-  for (const auto& [name, tensor] : cpu.tensors) {
+  for (const auto& [this_name, tensor] : cpu.tensors) {
+    const auto& name = this_name;  // a message is a lambda, and Clang 14 captures no binding
     CAPTURE(name);
     const Tensor& other = reference.tensors.at(name);
     REQUIRE(other.shape() == tensor.shape());

@@ -70,8 +70,9 @@ TEST_CASE("CAM is the trunk and one head") {
 }
 
 TEST_CASE("and with the classes of CUB-200-2011 and Caltech-256") {
-  for (const auto& [classes, parameters] :
+  for (const auto& [this_classes, parameters] :
        std::map<int, std::int64_t>{{200, 43440336}, {256, 43555136}, {257, 43557186}}) {
+    const auto& classes = this_classes;  // a message is a lambda, and Clang 14 captures no binding
     INFO(classes, " classes");
     CHECK(parameter_count(Network(config_of("vgg16", 1, classes))) == parameters);
   }
@@ -149,7 +150,8 @@ TEST_CASE("trunks have torchvision's number of parameters") {
   const std::map<std::string, std::int64_t> expected{
       {"vgg11", 9220480},    {"vgg13", 9404992},    {"vgg16", 14714688},    {"vgg19", 20024384},
       {"vgg11_bn", 9225984}, {"vgg13_bn", 9410880}, {"vgg16_bn", 14723136}, {"vgg19_bn", 20035392}};
-  for (const auto& [arch, parameters] : expected) {
+  for (const auto& [this_arch, parameters] : expected) {
+    const auto& arch = this_arch;  // a message is a lambda, and Clang 14 captures no binding
     INFO(arch);
     CHECK(parameter_count(*make_vgg(config_of(arch))) == parameters);
   }
