@@ -6,7 +6,7 @@
 //   dx[n,h,v,c] = sum over the (p, q, r, s) that read (h, v), and over o, of dy[n,p,q,o] w[o,r,s,c]    (N, H, W, C)
 //   dw[o,r,s,c] = sum_{n,p,q} dy[n,p,q,o] x[n,h,v,c]                                                  (O, R, S, C)
 //   db[o]       = sum_{n,p,q} dy[n,p,q,o]                                                             (O)
-// With ReLU fused, y = max(conv, 0), dy is first set to 0 where y is 0: only y is kept for that, not the sum before it.
+// With ReLU fused, y = max(conv, 0), dy counts as 0 where y is 0: only y is kept for that, not the sum before it.
 #include "autograd/checks.h"
 #include "autograd/ops.h"
 
@@ -16,33 +16,38 @@ namespace {
 
 // Forward and recording, for conv2d and linear: `g` describes x, w and bias, whose shapes were checked.
 Variable apply(const char* operation, const Variable& x, const Variable& w, const Variable& bias,
-               const Conv2dGeometry& g, bool relu, const Shape& y_shape) {
-  const Tensor x_value = x.value(), w_value = w.value();
-  Tensor y = Tensor::empty(y_shape, x.dtype());
-  with_scalar(x.dtype(), [&]<class T>() {
-    kernels<T>().conv2d_forward(g, x_value.data<T>(), w_value.data<T>(),
-                                bias.defined() ? bias.value().data<T>() : nullptr, relu, y.data<T>());
-  });
-
-  const Tensor mask = relu ? y : Tensor();
-  const Tensor x_kept = w.requires_grad() || bias.requires_grad() ? x_value : Tensor();  // frozen filters need no x
-  return Variable::record(operation, y, {x, w, bias}, [=](const Tensor& dy, InputGradients& dx) {
-    with_scalar(dy.dtype(), [&]<class T>() {
-      const Kernels<T>& k = kernels<T>();
-      Tensor dsum = dy;  // gradient of the sum, before ReLU
-      if (relu) {
-        dsum = Tensor::zeros(dy.shape(), dy.dtype());
-        k.relu_backward(dy.count(), mask.data<T>(), dy.data<T>(), dsum.data<T>());
-      }
-      if (dx.wanted(1) || dx.wanted(2)) {
-        // The kernel gives dw with db. Frozen filters with a free bias are rare: their dw is thrown away.
-        Tensor unwanted = dx.wanted(1) ? Tensor() : Tensor::zeros(w_value.shape(), w_value.dtype());
-        T* dw = dx.wanted(1) ? dx.data<T>(1) : unwanted.data<T>();
-        k.conv2d_backward_weights(g, dsum.data<T>(), x_kept.data<T>(), dw, dx.data<T>(2));
-      }
-      if (dx.wanted(0)) k.conv2d_backward_data(g, dsum.data<T>(), w_value.data<T>(), dx.data<T>(0));
+               const Conv2dGeometry& g, bool relu, bool make_again, const Shape& y_shape) {
+  const Tensor w_value = w.value(), bias_value = bias.defined() ? bias.value() : Tensor();
+  const auto forward = [=](const Tensor& x_value) {
+    Tensor y = Tensor::empty(y_shape, x_value.dtype());
+    with_scalar(x_value.dtype(), [&]<class T>() {
+      kernels<T>().conv2d_forward(g, x_value.data<T>(), w_value.data<T>(),
+                                  bias_value.defined() ? bias_value.data<T>() : nullptr, relu, y.data<T>());
     });
-  });
+    return y;
+  };
+
+  const Tensor y = forward(x.value());
+  const Saved x_saved = x.saved();
+  const Saved y_saved = make_again ? Saved([=] { return forward(x_saved.value()); }) : Saved(y);
+  const Saved mask = relu ? y_saved : Saved();
+  const Saved x_kept = w.requires_grad() || bias.requires_grad() ? x_saved : Saved();  // frozen filters need no x
+  Variable result = Variable::record(
+      operation, y, {x, w, bias}, [g, relu, w_value, mask, x_kept](const Tensor& dy, InputGradients& dx) {
+        with_scalar(dy.dtype(), [&]<class T>() {
+          const Kernels<T>& k = kernels<T>();
+          const T* relu_y = relu ? mask.value().data<T>() : nullptr;
+          if (dx.wanted(1) || dx.wanted(2)) {
+            // The kernel gives dw with db. Frozen filters with a free bias are rare: their dw is thrown away.
+            Tensor unwanted = dx.wanted(1) ? Tensor() : Tensor::zeros(w_value.shape(), w_value.dtype());
+            T* dw = dx.wanted(1) ? dx.data<T>(1) : unwanted.data<T>();
+            k.conv2d_backward_weights(g, dy.data<T>(), relu_y, x_kept.value().data<T>(), dw, dx.data<T>(2));
+          }
+          if (dx.wanted(0)) k.conv2d_backward_data(g, dy.data<T>(), relu_y, w_value.data<T>(), dx.data<T>(0));
+        });
+      });
+  if (make_again) result.save_as(y_saved);
+  return result;
 }
 
 }  // namespace
@@ -76,7 +81,7 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
   check(g.out_h() >= 1 && g.out_w() >= 1, "conv2d: filters w ", w.shape().str(), " with dilation ", g.dilation_h, "x",
         g.dilation_w, " do not fit into x ", x.shape().str(), " with padding ", g.pad_h, "x", g.pad_w,
         "; give a larger image or more padding");
-  return apply("conv2d", x, w, bias, g, options.relu, g.y_shape());
+  return apply("conv2d", x, w, bias, g, options.relu, options.make_again, g.y_shape());
 }
 
 // Fully connected layer: y[n,o] = bias[o] + sum_c x[n,c] w[o,c], the above with an image of one pixel and a 1x1 filter.
@@ -92,7 +97,7 @@ Variable linear(const Variable& x, const Variable& w, const Variable& bias) {
   g.batch = x.shape()[0];
   g.in_c = x.shape()[1];
   g.out_c = w.shape()[0];
-  return apply("linear", x, w, bias, g, false, {x.shape()[0], w.shape()[0]});
+  return apply("linear", x, w, bias, g, false, false, {x.shape()[0], w.shape()[0]});
 }
 
 }  // namespace acol

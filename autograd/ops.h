@@ -15,7 +15,8 @@ using Pair = std::array<int, 2>;  // (vertical, horizontal)
 
 struct Conv2dOptions {
   Pair stride{1, 1}, pad{0, 0}, dilation{1, 1};
-  bool relu = false;  // y = max(conv, 0), fused
+  bool relu = false;        // y = max(conv, 0), fused
+  bool make_again = false;  // backward makes y again rather than keeping it (see Saved): where x has few channels
 };
 // x: (N, H, W, C), w: (O, R, S, C), bias: (O) or undefined -> (N, P, Q, O); sizes in tensor/geometry.h.
 Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options = {});
@@ -25,6 +26,7 @@ Variable linear(const Variable& x, const Variable& w, const Variable& bias);
 
 struct Pool2dOptions {
   Pair window{2, 2}, stride{2, 2}, pad{0, 0};
+  bool relu = false;  // max_pool2d only: y = max(pooled, 0), the same as pooling max(x, 0)
 };
 Variable max_pool2d(const Variable& x, const Pool2dOptions& options);
 // count_padding: zeros of the padding count in the mean (PyTorch's count_include_pad, its default).

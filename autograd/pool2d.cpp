@@ -2,14 +2,17 @@
 //   max:     y[n,p,q,c] = max over the window of x. Its gradient goes to the one pixel that won, whose tap is kept in a
 //   byte:
 //            dx[n,h,v,c] = sum of dy[n,p,q,c] over the windows that (h, v) won
+//   max, then ReLU: a maximum of maxima does not mind their order, so max(max over the window of x, 0) is the pool of
+//            max(x, 0), with a quarter of the work and without keeping max(x, 0). Backward first sets dy to 0 where y
+//            is 0. This is the same gradient too: a window with a positive number is won by the same pixel either way,
+//            and one without has y = 0, where ReLU stops the gradient of whichever pixel won. A NaN wins and stops it.
 //   average: y[n,p,q,c] = sum over the window of x / k. dx[n,h,v,c] = sum of dy[n,p,q,c] / k over the windows with (h,
 //   v)
 //            k: the taps inside the padded image (padding counts as zeros), or the taps inside the image
 //   global average: y[n,c] = mean over h, v of x[n,h,v,c]; y: (N, C). dx[n,h,v,c] = dy[n,c] / (H W)
-#include <memory>
-
 #include "autograd/checks.h"
 #include "autograd/ops.h"
+#include "tensor/memory.h"
 
 namespace acol {
 
@@ -47,17 +50,28 @@ Pool2dGeometry checked_geometry(const char* operation, const Variable& x, const 
 Variable max_pool2d(const Variable& x, const Pool2dOptions& options) {
   const Pool2dGeometry g = checked_geometry("max_pool2d", x, options);
   Tensor y = Tensor::empty(g.y_shape(), x.dtype());
-  const auto winner = std::make_shared<std::vector<std::uint8_t>>(static_cast<std::size_t>(y.count()));
-  with_scalar(x.dtype(),
-              [&]<class T>() { kernels<T>().max_pool_forward(g, x.value().data<T>(), y.data<T>(), winner->data()); });
-  return Variable::record("max_pool2d", y, {x}, [g, winner](const Tensor& dy, InputGradients& dx) {
-    with_scalar(dy.dtype(),
-                [&]<class T>() { kernels<T>().max_pool_backward(g, dy.data<T>(), winner->data(), dx.data<T>(0)); });
+  const auto winner = shared_buffer(static_cast<std::size_t>(y.count()));  // one byte a number of y
+  const auto taps = [winner] { return reinterpret_cast<std::uint8_t*>(winner.get()); };
+  with_scalar(x.dtype(), [&]<class T>() {
+    kernels<T>().max_pool_forward(g, x.value().data<T>(), y.data<T>(), taps());
+    if (options.relu) kernels<T>().relu_forward(y.count(), y.data<T>(), y.data<T>());
+  });
+  const Tensor mask = options.relu ? y : Tensor();
+  return Variable::record("max_pool2d", y, {x}, [g, taps, mask](const Tensor& dy, InputGradients& dx) {
+    with_scalar(dy.dtype(), [&]<class T>() {
+      Tensor dmax = dy;  // gradient of the maxima, before ReLU
+      if (mask.defined()) {
+        dmax = Tensor::zeros(dy.shape(), dy.dtype());
+        kernels<T>().relu_backward(dy.count(), mask.data<T>(), dy.data<T>(), dmax.data<T>());
+      }
+      kernels<T>().max_pool_backward(g, dmax.data<T>(), taps(), dx.data<T>(0));
+    });
   });
 }
 
 Variable avg_pool2d(const Variable& x, const Pool2dOptions& options, bool count_padding) {
   const Pool2dGeometry g = checked_geometry("avg_pool2d", x, options);
+  check(!options.relu, "avg_pool2d: has no ReLU; apply relu() to its result");
   Tensor y = Tensor::empty(g.y_shape(), x.dtype());
   with_scalar(x.dtype(),
               [&]<class T>() { kernels<T>().avg_pool_forward(g, count_padding, x.value().data<T>(), y.data<T>()); });

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <iterator>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -20,7 +21,8 @@ struct TapeNode {
   Tensor grad;
   std::vector<TapeEdge> inputs;
   BackwardFunction backward;
-  bool spent = false;  // backward has run through it and freed what it held
+  bool spent = false;                   // backward has run through it and freed what it held
+  std::weak_ptr<Variable::Data> owner;  // of a leaf
 
   TapeNode();
   TapeNode(const TapeNode&) = delete;
@@ -49,6 +51,27 @@ std::vector<std::shared_ptr<TapeNode>> nodes_before(const std::shared_ptr<TapeNo
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a->number > b->number; });
   return found;
 }
+
+// How many operations of the graph are still to use each leaf.
+class LeafUses {
+ public:
+  explicit LeafUses(const std::vector<std::shared_ptr<TapeNode>>& nodes) {
+    for (const auto& node : nodes)
+      for (const TapeEdge& edge : node->inputs)
+        if (is_leaf(edge)) ++left_[edge.node.get()];
+  }
+  // One operation is done with its inputs: those leaves that no other will use.
+  std::vector<std::shared_ptr<TapeNode>> complete_after(const std::vector<TapeEdge>& inputs) {
+    std::vector<std::shared_ptr<TapeNode>> complete;
+    for (const TapeEdge& edge : inputs)
+      if (is_leaf(edge) && --left_.at(edge.node.get()) == 0) complete.push_back(edge.node);
+    return complete;
+  }
+
+ private:
+  static bool is_leaf(const TapeEdge& edge) { return edge.node && edge.node->operation.empty(); }
+  std::unordered_map<const TapeNode*, int> left_;
+};
 
 }  // namespace
 
@@ -80,7 +103,15 @@ Tensor& InputGradients::operator[](int index) {
 Variable::Variable(Tensor value, bool requires_grad) : data_(std::make_shared<Data>()) {
   check(value.defined(), "variable: made of a tensor without numbers");
   data_->value = std::move(value);
-  if (requires_grad) data_->node = std::make_shared<TapeNode>();
+  if (!requires_grad) return;
+  data_->node = std::make_shared<TapeNode>();
+  data_->node->owner = data_;
+}
+
+const Tensor& Saved::value() const {
+  if (!source_) return no_tensor;
+  if (!source_->value.defined()) source_->value = source_->recipe();
+  return source_->value;
 }
 
 const Tensor& Variable::value() const {
@@ -112,10 +143,15 @@ void Variable::backward() {
   backward(Tensor::full(shape(), 1.0, dtype()));
 }
 
-void Variable::backward(const Tensor& dy) {
+void Variable::backward(const Tensor& dy, const GradientHook& ready) {
   check(requires_grad(), "backward: nothing that led here wants a gradient (no requires_grad, or under NoGrad)");
   check(dy.defined() && dy.shape() == shape() && dy.dtype() == dtype(), "backward: the gradient has shape ",
         dy.shape().str(), ", the output ", shape().str(), "; shapes and element types must be equal");
+  const auto tell = [&](const TapeNode& leaf) {
+    Variable variable;
+    variable.data_ = leaf.owner.lock();
+    if (variable.defined() && leaf.grad.defined()) ready(variable);
+  };
 
   std::vector<std::shared_ptr<TapeNode>> order = nodes_before(data_->node);
   // A leaf keeps adding to its gradient. That of an operation is only read, so dy need not be copied.
@@ -124,20 +160,35 @@ void Variable::backward(const Tensor& dy) {
   } else {
     if (!grad.defined()) grad = Tensor::zeros(shape(), dtype());
     for (std::int64_t i = 0; i < dy.count(); ++i) grad.set(i, grad.at(i) + dy.at(i));
+    if (ready) tell(*data_->node);
   }
 
+  LeafUses uses(order);
   for (std::shared_ptr<TapeNode>& entry : order) {
     // All that the node held moves into this round of the loop and is freed at its end.
     const std::shared_ptr<TapeNode> node = std::move(entry);
     if (!node->backward) continue;  // a leaf: keeps its gradient
-    const BackwardFunction run = std::exchange(node->backward, nullptr);
     std::vector<TapeEdge> inputs = std::exchange(node->inputs, {});
-    const Tensor grad = std::exchange(node->grad, Tensor());
-    node->spent = true;
-    if (!grad.defined()) continue;  // no consumer had a gradient for it
-    InputGradients gradients(inputs);
-    run(grad, gradients);
+    {
+      const BackwardFunction run = std::exchange(node->backward, nullptr);
+      const Tensor grad = std::exchange(node->grad, Tensor());
+      node->spent = true;
+      InputGradients gradients(inputs);
+      if (grad.defined()) run(grad, gradients);  // else no consumer had a gradient for it
+    }
+    if (!ready) continue;
+    for (const std::shared_ptr<TapeNode>& leaf : uses.complete_after(inputs)) tell(*leaf);
   }
+}
+
+Saved Variable::saved() const {
+  check(defined(), "variable: undefined, it has no value to save");
+  return data_->saved ? *data_->saved : Saved(data_->value);
+}
+
+void Variable::save_as(Saved saved) {
+  check(defined(), "variable: undefined, it has no value to save");
+  data_->saved = std::move(saved);
 }
 
 Variable Variable::detached() const { return Variable(value()); }

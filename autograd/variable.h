@@ -3,7 +3,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -45,6 +47,32 @@ class InputGradients {
 // Given the gradient of the output, adds the gradients of the inputs.
 using BackwardFunction = std::function<void(const Tensor& dy, InputGradients& dx)>;
 
+// Called in backward() with a leaf whose gradient is complete: every operation that used the leaf has run and let go of
+// it. From there on its value may change and its gradient may be cleared, while backward() goes on elsewhere.
+using GradientHook = std::function<void(Variable& leaf)>;
+
+// A value that a backward function needs. Usually the tensor itself, kept since the forward pass. Where it is large but
+// cheap to make again, its maker gives a recipe instead: nothing is kept, the first backward function that asks makes
+// it, and all copies of this Saved share it until the last of them is done. The bits are the same, since a recipe runs
+// the same kernel on the same numbers. An operation takes Variable::saved() of its inputs and does not mind which it
+// is.
+class Saved {
+ public:
+  Saved() = default;  // nothing: value() is undefined
+  explicit Saved(Tensor value) : source_(new Source{std::move(value), nullptr}) {}
+  // What the recipe uses must stay as it is until backward has passed. Parameters do (see GradientHook).
+  explicit Saved(std::function<Tensor()> recipe) : source_(new Source{Tensor(), std::move(recipe)}) {}
+  // For backward functions.
+  const Tensor& value() const;
+
+ private:
+  struct Source {
+    Tensor value;
+    std::function<Tensor()> recipe;
+  };
+  std::shared_ptr<Source> source_;
+};
+
 class Variable {
  public:
   Variable() = default;  // defined() is false: "no bias"
@@ -65,9 +93,15 @@ class Variable {
   void clear_grad();
 
   // Runs every recorded operation that led here once, last first. Leaf gradients add up over calls until clear_grad().
-  // The first form is for one number (a loss). The graph is freed on the way: a second call is an Error.
+  // The first form is for one number (a loss). The graph is freed on the way: a second call is an Error. `ready`, if
+  // given, is called with each leaf that got a gradient, once and as early as possible.
   void backward();
-  void backward(const Tensor& dy);
+  void backward(const Tensor& dy, const GradientHook& ready = nullptr);
+
+  // The value, for a backward function that will need it.
+  Saved saved() const;
+  // Makes that `saved` instead of the value itself.
+  void save_as(Saved saved);
 
   // The same numbers, cut off from the graph.
   Variable detached() const;
@@ -76,9 +110,11 @@ class Variable {
   static Variable record(std::string operation, Tensor value, std::vector<Variable> inputs, BackwardFunction backward);
 
  private:
+  friend struct TapeNode;
   struct Data {
     Tensor value;
     std::shared_ptr<TapeNode> node;  // null: no gradient
+    std::optional<Saved> saved;      // unless it is the value
   };
   std::shared_ptr<Data> data_;  // shared by copies: a change of a parameter is seen through all of them
 };

@@ -25,7 +25,7 @@ Shape weight_shape(int in, int out, Pair kernel, const Conv2dOptions& options) {
 
 Conv2d::Conv2d(int in, int out, Pair kernel, Conv2dOptions options, bool bias)
     : options_(options),
-      weight_(add_parameter("weight", Tensor::zeros(weight_shape(in, out, kernel, options)))),
+      weight_(add_parameter("weight", Tensor::empty(weight_shape(in, out, kernel, options)))),
       bias_(bias ? &add_parameter("bias", Tensor::zeros({out})) : &no_bias_) {}
 
 Variable Conv2d::forward(const Variable& x) { return conv2d(x, weight_, *bias_, options_); }

@@ -8,8 +8,9 @@ namespace acol {
 
 class BatchNorm;
 
-// x: (N, H, W, in) -> (N, P, Q, out), see conv2d() in autograd/ops.h. Parameters: "weight" (out, R, S, in) and, if
-// asked for, "bias" (out); zeros until initialised (layers/init.h).
+// x: (N, H, W, in) -> (N, P, Q, out), see conv2d() in autograd/ops.h. Parameters: "weight" (out, R, S, in),
+// undetermined until initialised (layers/init.h) or read from a file, since filters are most of a network's numbers;
+// and, if asked for, "bias" (out), zeros.
 class Conv2d : public Module {
  public:
   // in, out, kernel, stride, dilation >= 1, pad >= 0.
@@ -21,6 +22,7 @@ class Conv2d : public Module {
   Variable& bias() { return *bias_; }  // undefined if there is none
   const Conv2dOptions& options() const { return options_; }
   void set_relu(bool relu) { options_.relu = relu; }
+  void set_make_again(bool make_again) { options_.make_again = make_again; }
   // The bias, made of zeros if there was none.
   Variable& bias_or_zeros();
 

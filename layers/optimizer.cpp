@@ -12,12 +12,17 @@ namespace {
 
 bool finite_at_least_0(double x) { return std::isfinite(x) && x >= 0; }
 
+void check_step(double rate, double gradient_scale) {
+  check(finite_at_least_0(rate), "sgd: the learning rate must be finite and at least 0, got ", rate);
+  check(finite_at_least_0(gradient_scale), "sgd: the gradient scale must be finite and at least 0, got ",
+        gradient_scale);
+}
+
 }  // namespace
 
 Sgd::Sgd(std::vector<ParameterGroup> groups, SgdOptions options) : groups_(std::move(groups)), options_(options) {
   check(options.momentum >= 0 && options.momentum < 1, "sgd: momentum must be in [0, 1), got ", options.momentum);
   std::set<std::string> names;
-  std::set<const Tensor*> values;
   for (const ParameterGroup& group : groups_) {
     check(finite_at_least_0(group.rate_factor), "sgd: the rate factor of group ", group.name,
           " must be finite and at least 0, got ", group.rate_factor);
@@ -27,7 +32,8 @@ Sgd::Sgd(std::vector<ParameterGroup> groups, SgdOptions options) : groups_(std::
     for (const auto& [name, variable] : group.parameters) {
       check(variable.defined() && variable.requires_grad(), "sgd: ", name, " of group ", group.name,
             " is no parameter: it is undefined or wants no gradient");
-      check(names.insert(name).second && values.insert(&variable.value()).second, "sgd: ", name, " of group ",
+      const Place place{velocities_.size() - 1, velocities.size()};
+      check(names.insert(name).second && places_.emplace(&variable.value(), place).second, "sgd: ", name, " of group ",
             group.name, " is in the optimizer twice");
       velocities.push_back(Tensor::zeros(variable.shape(), variable.dtype()));
     }
@@ -35,26 +41,32 @@ Sgd::Sgd(std::vector<ParameterGroup> groups, SgdOptions options) : groups_(std::
 }
 
 void Sgd::step(double rate, double gradient_scale) {
-  check(finite_at_least_0(rate), "sgd: the learning rate must be finite and at least 0, got ", rate);
-  check(finite_at_least_0(gradient_scale), "sgd: the gradient scale must be finite and at least 0, got ",
-        gradient_scale);
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    for (std::size_t p = 0; p < groups_[g].parameters.size(); ++p) {
-      auto& [name, variable] = groups_[g].parameters[p];
-      const Tensor& gradient = variable.grad();
-      if (!gradient.defined()) continue;
-      Tensor& velocity = velocities_[g][p];
-      check(velocity.dtype() == variable.dtype() && velocity.shape() == variable.shape(), "sgd: ", name,
-            " changed its type or shape after the optimizer was made; make a new one");
-      Tensor& value = variable.value();
-      with_scalar(value.dtype(), [&]<class T>() {
-        kernels<T>().sgd_step(velocity.count(), static_cast<T>(rate * groups_[g].rate_factor),
-                              static_cast<T>(options_.momentum), static_cast<T>(groups_[g].weight_decay),
-                              options_.nesterov, static_cast<T>(gradient_scale), gradient.data<T>(), velocity.data<T>(),
-                              value.data<T>());
-      });
-    }
-  }
+  check_step(rate, gradient_scale);
+  for (std::size_t g = 0; g < groups_.size(); ++g)
+    for (std::size_t p = 0; p < groups_[g].parameters.size(); ++p) update({g, p}, rate, gradient_scale);
+}
+
+void Sgd::step_one(const Variable& parameter, double rate, double gradient_scale) {
+  check_step(rate, gradient_scale);
+  const auto found = places_.find(&parameter.value());
+  check(found != places_.end(), "sgd: a parameter of shape ", parameter.shape().str(), " is not in the optimizer");
+  update(found->second, rate, gradient_scale);
+}
+
+void Sgd::update(Place place, double rate, double gradient_scale) {
+  const ParameterGroup& group = groups_[place.group];
+  auto& [name, variable] = groups_[place.group].parameters[place.parameter];
+  const Tensor& gradient = variable.grad();
+  if (!gradient.defined()) return;
+  Tensor& velocity = velocities_[place.group][place.parameter];
+  Tensor& value = variable.value();
+  check(velocity.dtype() == value.dtype() && velocity.shape() == value.shape(), "sgd: ", name,
+        " changed its type or shape after the optimizer was made; make a new one");
+  with_scalar(value.dtype(), [&]<class T>() {
+    kernels<T>().sgd_step(velocity.count(), static_cast<T>(rate * group.rate_factor), static_cast<T>(options_.momentum),
+                          static_cast<T>(group.weight_decay), options_.nesterov, static_cast<T>(gradient_scale),
+                          gradient.data<T>(), velocity.data<T>(), value.data<T>());
+  });
 }
 
 void Sgd::clear_gradients() {
@@ -70,14 +82,16 @@ std::vector<std::pair<std::string, Tensor>> Sgd::velocities() {
   return all;
 }
 
+double squared_gradient(const Variable& parameter) {
+  const Tensor& gradient = parameter.grad();
+  if (!gradient.defined()) return 0;
+  return with_scalar(gradient.dtype(),
+                     [&]<class T>() { return kernels<T>().sum_of_squares(gradient.count(), gradient.data<T>()); });
+}
+
 double gradient_norm(const std::vector<NamedParameter>& parameters) {
   double sum = 0;
-  for (const auto& [name, variable] : parameters) {
-    const Tensor& gradient = variable.grad();
-    if (!gradient.defined()) continue;
-    sum += with_scalar(gradient.dtype(),
-                       [&]<class T>() { return kernels<T>().sum_of_squares(gradient.count(), gradient.data<T>()); });
-  }
+  for (const auto& [name, variable] : parameters) sum += squared_gradient(variable);
   return std::sqrt(sum);
 }
 

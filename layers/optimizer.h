@@ -8,7 +8,9 @@
 // outside of v, so that a change of the rate takes effect at once.
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -37,6 +39,9 @@ class Sgd {
   // One step with learning rate `rate` >= 0. A parameter without a gradient is left as it is, weight decay and velocity
   // included, as in PyTorch. Error: a rate or scale that is not finite or is negative.
   void step(double rate, double gradient_scale = 1);
+  // The same for one parameter, so that its gradient can be freed before the others are there (see GradientHook in
+  // autograd/variable.h). All parameters one by one, in any order, is a step(). Error: also if it is not in a group.
+  void step_one(const Variable& parameter, double rate, double gradient_scale = 1);
   void clear_gradients();
 
   // The v of every parameter, under the parameter's name, in the order of the groups. The tensors share their numbers
@@ -46,10 +51,19 @@ class Sgd {
   const SgdOptions& options() const { return options_; }
 
  private:
+  struct Place {
+    std::size_t group, parameter;
+  };
+  void update(Place place, double rate, double gradient_scale);
+
   std::vector<ParameterGroup> groups_;
   SgdOptions options_;
-  std::vector<std::vector<Tensor>> velocities_;  // as groups_[i].parameters
+  std::vector<std::vector<Tensor>> velocities_;      // as groups_[i].parameters
+  std::unordered_map<const Tensor*, Place> places_;  // by the parameter's value()
 };
+
+// Sum of the squares of a parameter's gradient, in double; 0 if it has none.
+double squared_gradient(const Variable& parameter);
 
 // L2 norm over the gradients of all parameters together; those without one count as 0. Summed in double, in the order
 // of the list, so that its bits do not depend on threads.

@@ -6,7 +6,7 @@
 
 namespace acol {
 
-// (N, H, W, C) -> (N, P, Q, C).
+// (N, H, W, C) -> (N, P, Q, C). With options.relu, ReLU follows: a convolution in front then needs none.
 class MaxPool2d : public Module {
  public:
   explicit MaxPool2d(Pool2dOptions options = {}) : options_(options) {}

@@ -30,9 +30,10 @@ struct Kernels {
   // `relu`. `bias` (out_c) may be null. Input outside the image counts as 0.
   void (*conv2d_forward)(const Conv2dGeometry&, const T* x, const T* w, const T* bias, bool relu, T* y);
   // dx += sum over the outputs that read it: dx[n, p stride - pad + r dilation, ..., c] += dy[n,p,q,o] w[o,r,s,c].
-  void (*conv2d_backward_data)(const Conv2dGeometry&, const T* dy, const T* w, T* dx);
+  // `relu_y`: null, or the y that forward with `relu` gave; then dy counts as 0 where relu_y is not above 0.
+  void (*conv2d_backward_data)(const Conv2dGeometry&, const T* dy, const T* relu_y, const T* w, T* dx);
   // dw[o,r,s,c] += sum_{n,p,q} dy[n,p,q,o] x[n, p stride - pad + r dilation, ..., c]; db[o] += sum dy (db may be null).
-  void (*conv2d_backward_weights)(const Conv2dGeometry&, const T* dy, const T* x, T* dw, T* db);
+  void (*conv2d_backward_weights)(const Conv2dGeometry&, const T* dy, const T* relu_y, const T* x, T* dw, T* db);
 
   // y = max(x, 0); NaN stays NaN. y may be x.
   void (*relu_forward)(std::int64_t count, const T* x, T* y);

@@ -9,11 +9,13 @@
 // Source: the format section of the safetensors README (github.com/huggingface/safetensors).
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "tensor/file.h"
 #include "tensor/tensor.h"
 
 namespace acol {
@@ -31,6 +33,42 @@ struct SafetensorsFile {
 // Error. So is every way in which the file breaks the format: one message that names the file, the tensor and what is
 // wrong with it. Memory use is bounded by the size of the file, whatever its header claims.
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
+
+// An open file: its header is read and checked as above, its numbers are read tensor by tensor, in parallel, straight
+// to where they belong. Nothing is held in memory but the header.
+class SafetensorsReader {
+ public:
+  explicit SafetensorsReader(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const { return path_; }
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  std::vector<std::string> names() const;  // of the tensors that can be read, sorted
+  const std::vector<std::string>& skipped() const { return skipped_; }
+  bool contains(const std::string& name) const { return stored_.contains(name); }
+  const Shape& shape(const std::string& name) const { return stored(name).shape; }  // in the file
+
+  // All name the file in their Error: no such tensor, another shape, the file cannot be read any more.
+  Tensor read(const std::string& name) const;                          // as read_safetensors() has it
+  void read_into(const std::string& name, Tensor& to) const;           // equal shape, any type
+  void read_filter_into(const std::string& name, Tensor& orsc) const;  // (O, C, R, S) -> (O, R, S, C), any type
+
+ private:
+  struct Stored {
+    Shape shape;
+    std::string dtype;         // the file's word for it
+    std::uint64_t offset = 0;  // bytes from the start of the file
+  };
+
+  const Stored& stored(const std::string& name) const;
+  // Sees the tensor as matrices (rows, columns), one after the other, and transposes each.
+  void read_matrices(const std::string& name, std::int64_t rows, std::int64_t columns, Tensor& to) const;
+
+  std::filesystem::path path_;
+  InputFile file_;
+  std::map<std::string, Stored> stored_;
+  std::map<std::string, std::string> metadata_;
+  std::vector<std::string> skipped_;
+};
 
 // The strings alone. Reads and checks the header (its claims against the file's size, too), not the numbers.
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);

@@ -1,97 +1,13 @@
 #include "tensor/tensor.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
-#include <iterator>
-#include <map>
-#include <mutex>
-#include <new>
+
+#include "tensor/memory.h"
 
 namespace acol {
 
 namespace {
-
-constexpr std::align_val_t alignment{64};
-
-// Keeps the memory of large tensors that are gone for the next ones of about their size. Given back to the system, it
-// would return as fresh pages, whose faults cost a training step 10 to 40 %.
-class Memory {
- public:
-  std::byte* take(std::size_t bytes) {
-    const std::size_t size = rounded(bytes);
-    if (size < smallest_kept) return fresh(size);
-    const std::lock_guard lock(mutex_);
-    std::byte* memory = nullptr;
-    const auto above = kept_.upper_bound(size);
-    if (above != kept_.begin() && std::prev(above)->first == size) {
-      const auto latest = std::prev(above);  // the one most likely to be in the cache
-      memory = latest->second;
-      kept_.erase(latest);
-      kept_bytes_ -= size;
-    } else {
-      // Never much more than was needed at once, whatever the sizes.
-      while (!kept_.empty() && used_bytes_ + kept_bytes_ + size > peak_bytes_ + peak_bytes_ / 4) drop_largest();
-      memory = fresh(size);
-      while (memory == nullptr && !kept_.empty()) {
-        drop_largest();
-        memory = fresh(size);
-      }
-      if (memory == nullptr) return nullptr;
-    }
-    used_bytes_ += size;
-    peak_bytes_ = std::max(peak_bytes_, used_bytes_);
-    return memory;
-  }
-
-  void give_back(std::byte* memory, std::size_t bytes) {
-    const std::size_t size = rounded(bytes);
-    if (size < smallest_kept) {
-      ::operator delete(memory, alignment);
-      return;
-    }
-    const std::lock_guard lock(mutex_);
-    kept_.emplace(size, memory);
-    kept_bytes_ += size;
-    used_bytes_ -= size;
-  }
-
- private:
-  static constexpr std::size_t smallest_kept = std::size_t{64} << 10;
-
-  // Up to one of eight steps between powers of two, so that sizes that differ a little share their memory.
-  static std::size_t rounded(std::size_t bytes) {
-    const std::size_t step = std::max<std::size_t>(64, std::bit_floor(bytes) / 8);
-    return std::max<std::size_t>(1, (bytes + step - 1) / step) * step;
-  }
-
-  static std::byte* fresh(std::size_t size) {
-    return static_cast<std::byte*>(::operator new(size, alignment, std::nothrow));
-  }
-
-  void drop_largest() {
-    const auto largest = std::prev(kept_.end());
-    ::operator delete(largest->second, alignment);
-    kept_bytes_ -= largest->first;
-    kept_.erase(largest);
-  }
-
-  std::mutex mutex_;
-  std::multimap<std::size_t, std::byte*> kept_;  // by size
-  std::size_t kept_bytes_ = 0, used_bytes_ = 0, peak_bytes_ = 0;
-};
-
-// Lives until the process ends, since tensors may be static.
-Memory& memory_in_use() {
-  static Memory& memory = *new Memory;
-  return memory;
-}
-
-std::shared_ptr<std::byte[]> allocate(std::size_t bytes) {
-  std::byte* const memory = memory_in_use().take(bytes);
-  check(memory != nullptr, "out of memory: ", bytes >> 20, " MB asked for one tensor; lower --batch-size or --crop");
-  return {memory, [bytes](std::byte* pointer) { memory_in_use().give_back(pointer, bytes); }};
-}
 
 template <class T>
 Tensor copied(const Shape& shape, const std::vector<T>& values) {
@@ -108,7 +24,7 @@ Tensor Tensor::empty(const Shape& shape, DType dtype) {
   Tensor tensor;
   tensor.shape_ = shape;
   tensor.dtype_ = dtype;
-  tensor.storage_ = allocate(static_cast<std::size_t>(shape.count()) * size_of(dtype));
+  tensor.storage_ = shared_buffer(static_cast<std::size_t>(shape.count()) * size_of(dtype));
   return tensor;
 }
 

@@ -38,6 +38,7 @@ TrainConfig all_changed() {
   c.initialiser = Initialiser::he;
   c.epochs = 11;
   c.batch_size = 13;
+  c.micro_batch = 4;
   c.rate = 1.0 / 3;
   c.bias_rate_factor = 1.5;
   c.head_rate_factor = 2.5;
@@ -66,8 +67,8 @@ void check_refused(const std::string& json, const std::string& part) {
 TEST_CASE("every setting survives the way to JSON and back") {
   const TrainConfig config = all_changed();
   const Json changed = Json::parse(to_json(config)), defaults = Json::parse(to_json(TrainConfig{}));
-  CHECK(changed.size() == 33);
-  CHECK(defaults.size() == 33);
+  CHECK(changed.size() == 34);
+  CHECK(defaults.size() == 34);
   for (const auto& [this_key, value] : changed.items()) {
     const auto& key = this_key;  // a message is a lambda, and Clang 14 captures no binding
     CAPTURE(key);                // a setting that this test forgot to change
@@ -82,6 +83,7 @@ TEST_CASE("every setting survives the way to JSON and back") {
   CHECK(back.initialiser == config.initialiser);
   CHECK(back.epochs == config.epochs);
   CHECK(back.batch_size == config.batch_size);
+  CHECK(back.micro_batch == config.micro_batch);
   CHECK(back.rate == config.rate);
   CHECK(back.bias_rate_factor == config.bias_rate_factor);
   CHECK(back.head_rate_factor == config.head_rate_factor);
@@ -188,6 +190,7 @@ TEST_CASE("validate names each setting outside its range") {
   refused("warm-up of 6.5 epochs is longer", [](auto& c) { c.warmup_epochs = 6.5; });
   refused("epochs", [](auto& c) { c.epochs = 0; });
   refused("batch size", [](auto& c) { c.batch_size = 0; });
+  refused("micro batch", [](auto& c) { c.micro_batch = -1; });
   refused("erase-after", [](auto& c) { c.erase_after = -1; });
   refused("decay epochs", [](auto& c) { c.decay_epochs = {0}; });
   refused("decay epochs", [](auto& c) { c.decay_epochs = {3, 3}; });
@@ -233,6 +236,7 @@ TEST_CASE("the preset `paper` is the official code's recipe, `scratch` changes w
   CHECK(paper.initialiser == Initialiser::xavier);
   CHECK(paper.epochs == 6);
   CHECK(paper.batch_size == 20);
+  CHECK(paper.micro_batch == 0);
   CHECK(paper.rate == 1e-4);
   CHECK(paper.bias_rate_factor == 2);
   CHECK(paper.head_rate_factor == 10);

@@ -77,7 +77,7 @@ int main_program(int argc, char** argv) {
       "Ctrl-C. ACOL_SIMD=scalar|avx2|avx512 forces the vector instructions to use.");
   const std::vector<Command> commands{add_synth(program),    add_train(program),     add_eval(program),
                                       add_localize(program), add_prove_cam(program), add_probe(program),
-                                      add_demo(program),     add_info(program)};
+                                      add_demo(program),     add_info(program),      add_bench(program)};
   const auto chosen = [&]() -> const Command* {
     for (const Command& command : commands)
       if (command.app->parsed()) return &command;

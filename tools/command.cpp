@@ -102,6 +102,14 @@ void prepare_output_folder(const fs::path& path) {
   prepare_output_file(path / "acol-trial");
 }
 
+std::string cpu_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string text; std::getline(file, text);)
+    if (text.starts_with("model name"))
+      if (const auto colon = text.find(": "); colon != std::string::npos) return text.substr(colon + 2);
+  return "unknown (no model name in /proc/cpuinfo)";
+}
+
 void say(const std::string& line) { Progress::say(line); }
 
 std::string number_text(double value) {

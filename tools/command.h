@@ -31,6 +31,7 @@ Command add_prove_cam(CLI::App& program);
 Command add_probe(CLI::App& program);
 Command add_demo(CLI::App& program);
 Command add_info(CLI::App& program);
+Command add_bench(CLI::App& program);
 
 enum ExitStatus { exit_done = 0, exit_failure = 1, exit_usage = 2, exit_interrupted = 130 };
 
@@ -80,6 +81,9 @@ Measured open_measured(const MeasureOptions& options);
 void prepare_output_file(const std::filesystem::path& path);
 // The same for a folder to write into.
 void prepare_output_folder(const std::filesystem::path& path);
+
+// "AMD EPYC ...", as /proc/cpuinfo has it.
+std::string cpu_name();
 
 // A line on stderr, above the progress line if there is one.
 void say(const std::string& line);

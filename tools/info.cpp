@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <memory>
@@ -30,14 +29,6 @@ struct Options {
 
 void line(const std::string& name, const std::string& value) {
   std::cout << std::left << std::setw(18) << name << value << "\n";
-}
-
-std::string cpu_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string text; std::getline(file, text);)
-    if (text.starts_with("model name"))
-      if (const auto colon = text.find(": "); colon != std::string::npos) return text.substr(colon + 2);
-  return "unknown (no model name in /proc/cpuinfo)";
 }
 
 std::string compiler() {

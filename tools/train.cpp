@@ -115,6 +115,11 @@ Command add_train(CLI::App& program) {
   app->add_option("--cache-mb", options->cache_mb, "memory for pictures kept between epochs, MiB; 0: none")
       ->capture_default_str()
       ->check(number("in [0, 1048576]", [](double mb) { return mb >= 0 && mb <= 1048576; }));
+  app->add_option_function<std::string>(
+         "--memory", [options](const std::string& name) { options->run.memory = parse_memory_mode(name); },
+         "plain, or lean: about two thirds of it for a little more work; the same weights")
+      ->default_str("plain")
+      ->check(CLI::IsMember({"plain", "lean"}));
   app->add_option("--log-every", options->run.log_every, "steps between two lines of log.jsonl")
       ->capture_default_str()
       ->check(at_least(1));

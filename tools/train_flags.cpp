@@ -154,6 +154,11 @@ TrainFlags::TrainFlags(CLI::App& app) {
       ->group(recipe)
       ->check(at_least(1));
   add(
+      app, "--micro-batch", "pictures in the network at a time; 0: the whole batch. Saves memory",
+      [](auto& c) -> auto& { return c.micro_batch; })
+      ->group(recipe)
+      ->check(at_least(0));
+  add(
       app, "--lr", "learning rate of the trunk's weights", [](auto& c) -> auto& { return c.rate; })
       ->group(recipe)
       ->check(positive());

@@ -32,6 +32,14 @@ Network::Branch Network::branch_b(const Variable& features, const Tensor& heat) 
   return {maps, global_avg_pool(maps)};
 }
 
+void Network::set_lean(bool lean) {
+  Conv2d* first = nullptr;
+  trunk_->for_each([&](const std::string&, Module& module) {
+    if (first == nullptr) first = dynamic_cast<Conv2d*>(&module);
+  });
+  first->set_make_again(lean && first->options().relu);
+}
+
 Variable Network::forward(const Variable& x) { return branch_a(features(x)).logits; }
 
 void Network::initialise(Initialiser kind, std::uint64_t seed) {

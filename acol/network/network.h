@@ -41,6 +41,11 @@ class Network : public Module {
   // No gradient goes into it. Error for a network without classifier B.
   Branch branch_b(const Variable& features, const Tensor& heat);
 
+  // Less memory in training for a little more work, with the same bits: backward makes conv1_1's map again, the largest
+  // of all, from the three channels of the picture. Nothing changes where that map is not kept anyway (VGG11, where a
+  // pool follows) or batch norm keeps it.
+  void set_lean(bool lean);
+
   // Logits of A: what classifies, in training and at test.
   Variable forward(const Variable& x) override;
 

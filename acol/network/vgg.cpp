@@ -38,16 +38,18 @@ std::shared_ptr<Sequential> make_vgg(const NetworkConfig& config) {
   for (std::size_t block = 0; block < 5; ++block) {
     const int out = scaled_channels(block_channels[block], config.width);
     for (int i = 0; i < depths[block]; ++i, in = out) {
-      add(std::make_shared<Conv2d>(in, out, Pair{3, 3}, Conv2dOptions{.pad = {1, 1}, .relu = !batch_norm}));
+      const bool relu = !batch_norm && i + 1 < depths[block];
+      add(std::make_shared<Conv2d>(in, out, Pair{3, 3}, Conv2dOptions{.pad = {1, 1}, .relu = relu}));
       if (batch_norm) {
         add(std::make_shared<BatchNorm>(out));
         add(std::make_shared<Relu>());
       } else {
-        ++number;  // the ReLU, done by the convolution
+        ++number;  // the ReLU, done by the convolution or the pool
       }
     }
     const int stride = pool_strides[block];
-    add(std::make_shared<MaxPool2d>(Pool2dOptions{.window = {3, 3}, .stride = {stride, stride}, .pad = {1, 1}}));
+    add(std::make_shared<MaxPool2d>(
+        Pool2dOptions{.window = {3, 3}, .stride = {stride, stride}, .pad = {1, 1}, .relu = !batch_norm}));
   }
   return trunk;
 }

@@ -12,7 +12,8 @@
 
 namespace acol {
 
-// Children are named by torchvision's numbers. A plain convolution applies its ReLU itself, so that number stays empty.
+// Children are named by torchvision's numbers. A plain convolution applies its ReLU itself, or, as the last
+// of its block, leaves it to the pool (max_pool2d() in autograd/ops.h), so that number stays empty.
 std::shared_ptr<Sequential> make_vgg(const NetworkConfig& config);
 
 // Channels that the trunk ends with: 512 x width.

@@ -66,22 +66,22 @@ void save_checkpoint(const fs::path& path, Model& model, Sgd& optimizer, const T
 }
 
 Checkpoint load_checkpoint(const fs::path& path) {
-  Checkpoint checkpoint;
-  checkpoint.file = read_safetensors(path);
-  checkpoint.model = model_from_file(checkpoint.file, path);
-  checkpoint.state = state_from_json(checkpoint.model.training, path);
-  return checkpoint;
+  SafetensorsReader file(path);
+  Model model = model_from_file(file);
+  TrainState state = state_from_json(model.training, path);
+  return {std::move(model), std::move(state), std::move(file)};
 }
 
 void restore_velocities(Sgd& optimizer, const Checkpoint& checkpoint, const fs::path& path) {
+  const SafetensorsReader& file = checkpoint.file;
   for (auto& [name, velocity] : optimizer.velocities()) {
-    const auto entry = checkpoint.file.tensors.find(prefix + name);
-    check(entry != checkpoint.file.tensors.end(), path.string(), ": tensor ", prefix, name,
+    check(file.contains(prefix + name), path.string(), ": tensor ", prefix, name,
           " is missing; resume from a run's last.safetensors");
-    const bool filter = velocity.shape().rank() == 4 && entry->second.shape().rank() == 4;
-    const Tensor turned = filter ? filter_from_file(entry->second) : entry->second;
-    check(turned.shape() == velocity.shape(), path.string(), ": tensor ", prefix, name, " has the wrong shape");
-    Tensor(velocity).copy_from(turned);
+    Tensor numbers = velocity;
+    if (numbers.shape().rank() == 4)
+      file.read_filter_into(prefix + name, numbers);
+    else
+      file.read_into(prefix + name, numbers);
   }
 }
 

@@ -38,7 +38,7 @@ void save_checkpoint(const std::filesystem::path& path, Model& model, Sgd& optim
 struct Checkpoint {
   Model model;
   TrainState state;
-  SafetensorsFile file;
+  SafetensorsReader file;  // open: the velocities are still in it
 };
 // Error naming the file: missing, damaged, or a model without training state (best.safetensors has none to resume
 // from).

@@ -28,6 +28,7 @@ void for_each_field(TrainConfig& c, const Field& field) {
   field("std", c.preprocessing.std);
   field("epochs", c.epochs);
   field("batch_size", c.batch_size);
+  field("micro_batch", c.micro_batch);
   field("lr", c.rate);
   field("bias_lr_factor", c.bias_rate_factor);
   field("head_lr_factor", c.head_rate_factor);
@@ -153,6 +154,7 @@ void validate(const TrainConfig& config) {
   };
   check(config.epochs >= 1, "train: epochs must be at least 1, got ", config.epochs);
   check(config.batch_size >= 1, "train: batch size must be at least 1, got ", config.batch_size);
+  check(config.micro_batch >= 0, "train: micro batch must be 0 or more, got ", config.micro_batch);
   positive("lr", config.rate);
   not_negative("bias lr factor", config.bias_rate_factor);
   not_negative("head lr factor", config.head_rate_factor);

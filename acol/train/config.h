@@ -32,6 +32,10 @@ struct TrainConfig {
   Initialiser initialiser = Initialiser::xavier;
   int epochs = 6;
   int batch_size = 20;
+  // Pictures that go through the network at a time; gradients of the parts of a batch add up to the whole's. 0: all.
+  // The part, not the batch, is what batch norm sees and what memory grows with. Rounding differs, and so do the draws
+  // of dropout.
+  int micro_batch = 0;
 
   double rate = 1e-4;                                  // of the trunk's weights
   double bias_rate_factor = 2, head_rate_factor = 10;  // so: trunk x1, its biases x2, heads x10, their biases x20

@@ -56,12 +56,15 @@ void validate_from(const Model& model, const fs::path& path) {
 }
 
 // Assigns a file's tensor, filters turned; the shapes must agree.
-void assign(Tensor& to, const Tensor& from, const std::string& name, const std::string& path) {
-  const Tensor turned = is_filter(to) && is_filter(from) ? filter_from_file(from) : from;
-  check(turned.shape() == to.shape(), path, ": tensor ", name, " has shape ", from.shape().str(),
-        ", the network wants ",
-        is_filter(to) ? Shape{to.shape()[0], to.shape()[3], to.shape()[1], to.shape()[2]}.str() : to.shape().str());
-  to.copy_from(turned.dtype() == to.dtype() ? turned : turned.to(to.dtype()));
+void assign(Tensor& to, const SafetensorsReader& file, const std::string& name) {
+  const Shape& shape = to.shape();
+  const Shape wanted = is_filter(to) ? Shape{shape[0], shape[3], shape[1], shape[2]} : shape;
+  check(file.shape(name) == wanted, file.path().string(), ": tensor ", name, " has shape ", file.shape(name).str(),
+        ", the network wants ", wanted.str());
+  if (is_filter(to))
+    file.read_filter_into(name, to);
+  else
+    file.read_into(name, to);
 }
 
 }  // namespace
@@ -83,13 +86,13 @@ Model read_model_card(const fs::path& path) {
   return model;
 }
 
-Model load_model(const fs::path& path) { return model_from_file(read_safetensors(path), path); }
+Model load_model(const fs::path& path) { return model_from_file(SafetensorsReader(path)); }
 
-Model model_from_file(const SafetensorsFile& file, const fs::path& path) {
-  Model model = card_from(file.metadata, path);
-  validate_from(model, path);
+Model model_from_file(const SafetensorsReader& file) {
+  Model model = card_from(file.metadata(), file.path());
+  validate_from(model, file.path());
   model.network = std::make_shared<Network>(model.config.network);
-  restore_network(*model.network, file, path.string());
+  restore_network(*model.network, file);
   model.network->set_training(false);
   return model;
 }
@@ -111,35 +114,28 @@ SafetensorsFile model_file(const Model& model) {
   return file;
 }
 
-void restore_network(Network& network, const SafetensorsFile& file, const std::string& path) {
-  const auto restore = [&](const std::string& name, Tensor& tensor) {
-    const auto entry = file.tensors.find(name);
-    check(entry != file.tensors.end(), path, ": tensor ", name, " is missing");
-    assign(tensor, entry->second, name, path);
-  };
-  for (NamedParameter& parameter : network.parameters()) restore(parameter.name, parameter.variable.value());
-  for (NamedBuffer& buffer : network.buffers()) restore(buffer.name, buffer.tensor);
+void restore_network(Network& network, const SafetensorsReader& file) {
+  for (NamedParameter& parameter : network.parameters()) assign(parameter.variable.value(), file, parameter.name);
+  for (NamedBuffer& buffer : network.buffers()) assign(buffer.tensor, file, buffer.name);
 }
 
 WeightsReport load_pretrained(Network& network, const fs::path& path) {
-  const SafetensorsFile file = read_safetensors(path);
+  const SafetensorsReader file(path);
   WeightsReport report;
   const auto load = [&](const std::string& name, Tensor& tensor) {
-    const auto entry = file.tensors.find(name);
     const bool trunk_filter = name.starts_with("features.") && is_filter(tensor);
-    check(entry != file.tensors.end() || !trunk_filter, path.string(), ": no tensor ", name, ", which ",
-          network.config().arch, " needs; expected torchvision's names (features.0.weight ...)");
-    if (entry == file.tensors.end() ||
-        (!name.starts_with("features.") && entry->second.shape().count() != tensor.count())) {
+    check(file.contains(name) || !trunk_filter, path.string(), ": no tensor ", name, ", which ", network.config().arch,
+          " needs; expected torchvision's names (features.0.weight ...)");
+    if (!file.contains(name) || (!name.starts_with("features.") && file.shape(name).count() != tensor.count())) {
       report.kept.push_back(name);  // a head for other classes is as good as none
       return;
     }
-    assign(tensor, entry->second, name, path.string());
+    assign(tensor, file, name);
     report.loaded.push_back(name);
   };
   for (NamedParameter& parameter : network.parameters()) load(parameter.name, parameter.variable.value());
   for (NamedBuffer& buffer : network.buffers()) load(buffer.name, buffer.tensor);
-  for (const auto& [name, tensor] : file.tensors)
+  for (const std::string& name : file.names())
     if (std::find(report.loaded.begin(), report.loaded.end(), name) == report.loaded.end())
       report.ignored.push_back(name);
   return report;

@@ -32,8 +32,8 @@ Model make_model(TrainConfig config, std::vector<std::string> class_ids, std::ve
 // Error naming the file: not a safetensors file, no "acol_model", damaged JSON, a tensor missing or of another shape.
 Model load_model(const std::filesystem::path& path);
 
-// The same from a file already read; `path` is for messages.
-Model model_from_file(const SafetensorsFile& file, const std::filesystem::path& path);
+// The same from a file already open.
+Model model_from_file(const SafetensorsReader& file);
 
 // What a model file says of itself, without its weights: network stays null.
 Model read_model_card(const std::filesystem::path& path);
@@ -41,8 +41,8 @@ Model read_model_card(const std::filesystem::path& path);
 // The model as the content of a file.
 SafetensorsFile model_file(const Model& model);
 
-// Copies every parameter and buffer from `file`; Error naming `path` and the tensor if one is missing or does not fit.
-void restore_network(Network& network, const SafetensorsFile& file, const std::string& path);
+// Reads every parameter and buffer from `file`; Error naming it and the tensor if one is missing or does not fit.
+void restore_network(Network& network, const SafetensorsReader& file);
 
 // Starts from someone else's weights: every tensor of a torchvision-named file (features.N.weight ...) that the network
 // also has is copied. Error if a trunk convolution is missing or has another shape.

@@ -11,8 +11,6 @@
 #include "acol/evaluate/class_maps.h"
 #include "acol/train/checkpoint.h"
 #include "acol/train/run_log.h"
-#include "autograd/ops.h"
-#include "layers/activation.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
 #include "tensor/simd/level.h"
@@ -230,20 +228,15 @@ class Run {
 
   void learn(const Batch& batch, StepReport& report) {
     const TrainConfig& config = model_.config;
-    set_dropout_draw(*model_.network, config.seed, static_cast<std::uint32_t>(state_.step));
-    optimizer_->clear_gradients();
     const bool use_b = config.network.method == Method::acol && state_.epoch >= config.erase_after;
-    StepLosses losses = forward_losses(*model_.network, batch.images, batch.labels, config.erase_label, use_b);
-    report.loss_a = losses.loss_a.value().at(0);
-    if (use_b) report.loss_b = losses.loss_b.value().at(0);
+    const StepResult result = train_step(*model_.network, *optimizer_, config, run_.memory,
+                                         {batch.images, batch.labels, state_.step, report.rate, use_b});
+    report.loss_a = result.loss_a;
+    report.loss_b = result.loss_b;
+    report.gradient_norm = result.gradient_norm;
     check_finite(report.loss_a + report.loss_b.value_or(0), "loss");
-    state_.sums.wrong += count_wrong(answers(losses.logits_a), batch.labels);
-    losses.total.backward();
-
-    report.gradient_norm = gradient_norm(model_.network->parameters());
     check_finite(report.gradient_norm, "gradient");
-    const double scale = config.clip_norm > 0 ? clip_factor(report.gradient_norm, config.clip_norm) : 1.0;
-    optimizer_->step(report.rate, scale);
+    state_.sums.wrong += count_wrong(result.answers, batch.labels);
   }
 
   void check_finite(double value, const char* what) const {
@@ -354,37 +347,6 @@ TrainConfig run_config(const fs::path& out) {
   const fs::path path = out / "last.safetensors";
   check(fs::exists(path), "nothing to resume: there is no ", path.string());
   return read_model_card(path).config;
-}
-
-StepLosses forward_losses(Network& network, const Tensor& images, const std::vector<int>& labels,
-                          EraseLabel erase_label, bool use_branch_b) {
-  const Variable features = network.features(Variable(images));
-  const Network::Branch a = network.branch_a(features);
-  StepLosses losses;
-  losses.logits_a = a.logits.value();
-  losses.loss_a = softmax_cross_entropy(a.logits, labels);
-  losses.total = losses.loss_a;
-  if (use_branch_b) {
-    const std::vector<int> hole_labels = erase_label == EraseLabel::truth ? labels : answers(losses.logits_a);
-    const Network::Branch b = network.branch_b(features, normalized_map(a.maps.value(), hole_labels));
-    losses.loss_b = softmax_cross_entropy(b.logits, labels);
-    losses.total = add(losses.loss_a, losses.loss_b);
-  }
-  return losses;
-}
-
-std::vector<ParameterGroup> parameter_groups(const Network& network, const TrainConfig& config) {
-  const double head = config.head_rate_factor, bias = config.bias_rate_factor;
-  std::vector<ParameterGroup> groups{{"trunk weights", {}, 1, config.weight_decay},
-                                     {"trunk biases", {}, bias, config.weight_decay},
-                                     {"head weights", {}, head, config.weight_decay},
-                                     {"head biases", {}, head * bias, config.weight_decay}};
-  for (const NamedParameter& parameter : network.parameters()) {
-    const std::size_t in_head = parameter.name.starts_with("features.") ? 0 : 2;
-    const std::size_t is_bias = parameter.name.ends_with(".bias") ? 1 : 0;
-    groups[in_head + is_bias].parameters.push_back(parameter);
-  }
-  return groups;
 }
 
 }  // namespace acol

@@ -13,7 +13,7 @@
 #include "acol/data/dataset.h"
 #include "acol/train/config.h"
 #include "acol/train/model.h"
-#include "layers/optimizer.h"
+#include "acol/train/step.h"
 
 namespace acol {
 
@@ -54,6 +54,7 @@ struct RunOptions {
   int log_every = 20;            // steps
   int save_every = 0;            // steps; 0: at the end of each epoch only
   std::int64_t limit_steps = 0;  // end after so many steps of the whole run; 0: never
+  MemoryMode memory = MemoryMode::plain;
 };
 
 enum class TrainEnd { finished, stopped, limit };
@@ -75,18 +76,5 @@ TrainResult train(const TrainConfig& config, const Dataset& data, const Dataset*
 
 // The configuration of the run in `out`, for callers that resume.
 TrainConfig run_config(const std::filesystem::path& out);
-
-// One training step's forward pass, for tests that follow it from outside: mean losses over the batch.
-struct StepLosses {
-  Variable loss_a, loss_b;  // loss_b undefined if B took no part
-  Variable total;           // what backward() runs from: CE(A) + CE(B)
-  Tensor logits_a;          // (N, classes)
-};
-StepLosses forward_losses(Network& network, const Tensor& images, const std::vector<int>& labels,
-                          EraseLabel erase_label, bool use_branch_b);
-
-// The official code's parameter groups: trunk weights x1, trunk biases x bias factor, heads x head factor, their biases
-// x both.
-std::vector<ParameterGroup> parameter_groups(const Network& network, const TrainConfig& config);
 
 }  // namespace acol

@@ -77,8 +77,11 @@ Doubles sum_all(std::int64_t rows, int channels, const Term& term) {
 
 }  // namespace
 
-void column_sums(std::int64_t rows, int channels, const float* x, double* sums) {
-  const Doubles found = sum_all(rows, channels, [=](std::int64_t i, int) { return static_cast<double>(x[i]); });
+void column_sums(std::int64_t rows, int channels, const float* x, const float* relu_y, double* sums) {
+  const Doubles found =
+      relu_y == nullptr
+          ? sum_all(rows, channels, [=](std::int64_t i, int) { return static_cast<double>(x[i]); })
+          : sum_all(rows, channels, [=](std::int64_t i, int) { return relu_y[i] > 0 ? static_cast<double>(x[i]) : 0; });
   for (int c = 0; c < channels; ++c) sums[c] += found[index(c)];
 }
 

@@ -5,7 +5,7 @@
 
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/scratch.h"
-#include "tensor/simd/level.h"
+#include "tensor/simd/kernels.h"
 
 namespace acol {
 
@@ -16,19 +16,11 @@ constexpr int pack_b_depth = 32;
 
 thread_local Scratch scratch_a, scratch_b;
 
-const GemmTiles& tiles_in_use() {
-#if defined(ACOL_HAVE_X86_LEVELS)
-  if (simd_in_use() == SimdLevel::avx512) return gemm_tiles_avx512();
-  if (simd_in_use() == SimdLevel::avx2) return gemm_tiles_avx2();
-#endif
-  return gemm_tiles_scalar();
-}
-
 std::int64_t rounded_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
 
 // The shape that computes the fewest numbers nobody asked for.
 const GemmShape& best_shape(std::int64_t m, int n) {
-  const GemmTiles& tiles = tiles_in_use();
+  const GemmTiles& tiles = simd_kernels().gemm;
   return *std::min_element(tiles.shapes, tiles.shapes + tiles.count, [&](const GemmShape& a, const GemmShape& b) {
     return rounded_up(m, a.rows) * rounded_up(n, a.columns) < rounded_up(m, b.rows) * rounded_up(n, b.columns);
   });
@@ -43,14 +35,17 @@ int columns_in_task(std::int64_t row_blocks, int n, int tile_columns) {
 }
 
 // One tile of C, `rows` x `columns` of it wanted. A cut tile is computed whole beside C and merged.
-void run_tile(const GemmShape& shape, GemmTile tile, int depth, const float* a, const float* b, float* c, int ldc,
+void run_tile(const GemmShape& shape, PackedA packed_a, int depth, const float* a, const float* b, float* c, int ldc,
               int rows, int columns, bool accumulate) {
+  const bool by_rows = packed_a == PackedA::by_rows;
+  const GemmTile tile = by_rows ? shape.by_rows : shape.by_depth;
+  const long lda = by_rows ? gemm_stride : shape.rows;
   if (rows == shape.rows && columns == shape.columns) {
-    tile(depth, a, b, c, ldc, accumulate);
+    tile(depth, a, lda, b, shape.columns, c, ldc, accumulate);
     return;
   }
   alignas(64) float whole[gemm_max_rows * gemm_max_columns];
-  tile(depth, a, b, whole, shape.columns, false);
+  tile(depth, a, lda, b, shape.columns, whole, shape.columns, false);
   for (int i = 0; i < rows; ++i) {
     float* const out = c + static_cast<std::int64_t>(i) * ldc;
     const float* const in = whole + i * shape.columns;
@@ -97,7 +92,6 @@ class Finish {
 
 void run_gemm(const Gemm& gemm) {
   const GemmShape& shape = best_shape(gemm.m, gemm.n);
-  const GemmTile tile = gemm.packed_a == PackedA::by_rows ? shape.by_rows : shape.by_depth;
   const int padded_n = static_cast<int>(rounded_up(gemm.n, shape.columns));
   const std::int64_t b_block_floats = std::int64_t{padded_n} * gemm_depth;
   const std::int64_t outer_depth = std::max<std::int64_t>(1, gemm.packed_b_floats / b_block_floats) * gemm_depth;
@@ -130,7 +124,7 @@ void run_gemm(const Gemm& gemm) {
         gemm.pack_a(row, rows, inner, depth, shape.rows, a);
         for (int j = 0; j < columns; j += shape.columns)
           for (int i = 0; i < rows; i += shape.rows)
-            run_tile(shape, tile, depth, a + std::int64_t{i} * gemm_stride, b + std::int64_t{column + j} * gemm_depth,
+            run_tile(shape, gemm.packed_a, depth, a + std::int64_t{i} * gemm_stride, b + std::int64_t{column + j} * gemm_depth,
                      c + std::int64_t{i} * gemm.n + j, gemm.n, std::min(shape.rows, rows - i),
                      std::min(shape.columns, columns - j), accumulate);
       }

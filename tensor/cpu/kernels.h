@@ -7,8 +7,9 @@ namespace acol::cpu {
 
 // conv2d.cpp
 void conv2d_forward(const Conv2dGeometry& g, const float* x, const float* w, const float* bias, bool relu, float* y);
-void conv2d_backward_data(const Conv2dGeometry& g, const float* dy, const float* w, float* dx);
-void conv2d_backward_weights(const Conv2dGeometry& g, const float* dy, const float* x, float* dw, float* db);
+void conv2d_backward_data(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* w, float* dx);
+void conv2d_backward_weights(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* x, float* dw,
+                             float* db);
 
 // pool2d.cpp
 void max_pool_forward(const Pool2dGeometry& g, const float* x, float* y, std::uint8_t* winner);
@@ -19,8 +20,8 @@ void global_avg_pool_forward(int batch, int pixels, int channels, const float* x
 void global_avg_pool_backward(int batch, int pixels, int channels, const float* dy, float* dx);
 
 // batch_norm.cpp
-// sums[c] += sum over the rows of x[row, c], in double, in fixed blocks of rows.
-void column_sums(std::int64_t rows, int channels, const float* x, double* sums);
+// sums[c] += sum over the rows of x[row, c], in double, in fixed blocks of rows. With `relu_y` only where that is > 0.
+void column_sums(std::int64_t rows, int channels, const float* x, const float* relu_y, double* sums);
 void batch_norm_statistics(std::int64_t rows, int channels, const float* x, float* mean, float* variance);
 void batch_norm_forward(std::int64_t rows, int channels, const float* x, const float* mean, const float* variance,
                         const float* gamma, const float* beta, float epsilon, float* y);

@@ -6,6 +6,7 @@
 // y is linear in x and in the weights, so each product x weight of the sum above gives one product to each gradient:
 //   dx[n,h,w,c] += dy[n,p,q,o] weight[o,r,s,c],   dweight[o,r,s,c] += dy[n,p,q,o] x[n,h,w,c],   dbias[o] +=
 //   dy[n,p,q,o].
+// A ReLU behind the sum, y = max(sum, 0), passes on what y > 0 lets through: dy counts as 0 elsewhere.
 #pragma once
 
 #include "tensor/geometry.h"
@@ -52,10 +53,26 @@ void conv2d_forward(const Conv2dGeometry& g, const T* x, const T* weight, const 
             if (Y(n, p, q, o) < 0) Y(n, p, q, o) = 0;
 }
 
+// The gradient of the sum before the ReLU. relu_y: null if there is no ReLU.
 template <class T>
-void conv2d_backward_data(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx) {
+class SumGradient {
+ public:
+  SumGradient(const Conv2dGeometry& g, const T* dy, const T* relu_y)
+      : dy_{dy, g.out_h(), g.out_w(), g.out_c},
+        relu_y_{relu_y != nullptr ? relu_y : dy, g.out_h(), g.out_w(), g.out_c},
+        relu_(relu_y != nullptr) {}
+  T operator()(int n, int p, int q, int o) const { return !relu_ || relu_y_(n, p, q, o) > 0 ? dy_(n, p, q, o) : T{0}; }
+
+ private:
+  Array4<const T> dy_, relu_y_;
+  bool relu_;
+};
+
+template <class T>
+void conv2d_backward_data(const Conv2dGeometry& g, const T* dy, const T* relu_y, const T* weight, T* dx) {
   const int C = g.in_c, O = g.out_c;
-  const Array4 W{weight, g.filter_h, g.filter_w, C}, DY{dy, g.out_h(), g.out_w(), O};
+  const Array4 W{weight, g.filter_h, g.filter_w, C};
+  const SumGradient<T> DY(g, dy, relu_y);
   const Array4 DX{dx, g.in_h, g.in_w, C};
 
   for_each_tap(g, [&](int n, int p, int q, int h, int w, int r, int s) {
@@ -65,9 +82,10 @@ void conv2d_backward_data(const Conv2dGeometry& g, const T* dy, const T* weight,
 }
 
 template <class T>
-void conv2d_backward_weights(const Conv2dGeometry& g, const T* dy, const T* x, T* dweight, T* dbias) {
+void conv2d_backward_weights(const Conv2dGeometry& g, const T* dy, const T* relu_y, const T* x, T* dweight, T* dbias) {
   const int P = g.out_h(), Q = g.out_w(), C = g.in_c, O = g.out_c;
-  const Array4 X{x, g.in_h, g.in_w, C}, DY{dy, P, Q, O};
+  const Array4 X{x, g.in_h, g.in_w, C};
+  const SumGradient<T> DY(g, dy, relu_y);
   const Array4 DW{dweight, g.filter_h, g.filter_w, C};
 
   for_each_tap(g, [&](int n, int p, int q, int h, int w, int r, int s) {

@@ -1,13 +1,14 @@
-// The micro-kernel contract: the innermost block of every matrix product. This header and gemm_tile.inl are compiled
+// The micro-kernel contract: the innermost block of every matrix product. This header and the .inl files are compiled
 // once per SIMD level with that level's -m flags, so they include nothing that holds inline functions.
 #pragma once
 
 namespace acol {
 
 // c (rows x columns, row stride ldc) = or += a (rows x depth) b (depth x columns).
-//   b: packed, b[k * columns + j].
-//   a: by rows, a[i * gemm_stride + k], or by depth, a[k * rows + i].
-using GemmTile = void (*)(int depth, const float* a, const float* b, float* c, int ldc, bool accumulate);
+//   a: by rows, a[i * lda + k], or by depth, a[k * lda + i].
+//   b: b[k * ldb + j].
+using GemmTile = void (*)(int depth, const float* a, long lda, const float* b, long ldb, float* c, long ldc,
+                          bool accumulate);
 
 // One tile shape: how many rows and columns of c stay in registers, and the two forms of a.
 struct GemmShape {
@@ -15,21 +16,23 @@ struct GemmShape {
   GemmTile by_rows, by_depth;
 };
 
-// The shapes of a level; of those that fit a product equally well the first is the fastest.
-struct GemmTiles {
-  const GemmShape* shapes;
-  int count;
+// Tiles of one width for every number of rows from 1 to `rows`: entry i has i + 1 rows.
+struct GemmStrip {
+  int rows, columns;
+  const GemmTile *by_rows, *by_depth;
 };
 
-// Length of a packed block of the inner dimension, and the distance of its rows: a compile-time one keeps the tile's
-// addresses in one register, and one that is no power of two spreads the rows over the sets of the cache.
+struct GemmTiles {
+  // Of those that fit a product equally well the first is the fastest.
+  const GemmShape* shapes;
+  int count;
+  // For products whose number of rows the caller does not choose; narrow: for few columns.
+  GemmStrip wide, narrow;
+};
+
+// Length of a packed block of the inner dimension, and the distance of its rows: one that is no power of two spreads
+// the rows over the sets of the cache.
 constexpr int gemm_depth = 256, gemm_stride = gemm_depth + 16;
 constexpr int gemm_max_rows = 28, gemm_max_columns = 48;
-
-const GemmTiles& gemm_tiles_scalar();
-#if defined(ACOL_HAVE_X86_LEVELS)
-const GemmTiles& gemm_tiles_avx2();
-const GemmTiles& gemm_tiles_avx512();
-#endif
 
 }  // namespace acol

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "tensor/check.h"
+#include "tensor/simd/kernels.h"
 
 namespace acol {
 
@@ -66,6 +67,14 @@ SimdLevel simd_in_use() { return current(); }
 void use_simd(SimdLevel level) {
   require_supported(level);
   current() = level;
+}
+
+const SimdKernels& simd_kernels() {
+#if defined(ACOL_HAVE_X86_LEVELS)
+  if (simd_in_use() == SimdLevel::avx512) return simd_kernels_avx512();
+  if (simd_in_use() == SimdLevel::avx2) return simd_kernels_avx2();
+#endif
+  return simd_kernels_scalar();
 }
 
 }  // namespace acol

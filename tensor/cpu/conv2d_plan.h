@@ -1,0 +1,39 @@
+// How a convolution of a given shape is computed: the method and the sizes of its blocks. A rule of the shape, the pass
+// and the SIMD level, and of nothing else: so that results repeat bit for bit on any machine of that level.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tensor/geometry.h"
+
+namespace acol {
+
+enum class ConvPass : std::uint8_t { forward, backward_data, backward_weights };
+
+enum class ConvMethod : std::uint8_t {
+  direct,     // a matrix product over patches
+  winograd2,  // F(2x2, 3x3)
+  winograd4,  // F(4x4, 3x3)
+};
+
+// What `winograd2` and `winograd4` work on at a time. "Inputs" and "outputs" are channels, in the direction of the pass:
+// backward data has dy's channels as inputs.
+struct ConvPlan {
+  ConvMethod method = ConvMethod::direct;
+  int tiles = 0;               // image tiles
+  int inputs = 0;              // input channels
+  int outputs = 0;             // output channels
+  bool filters_first = false;  // transform all filters before the tiles, once; else a block of them for every block of tiles
+  int slices = 1;              // backward weights: parts of the tiles with sums of their own
+};
+
+ConvPlan conv2d_plan(const Conv2dGeometry& g, ConvPass pass);
+
+// "forward", "backward data", "backward weights"; "direct", "F(2x2,3x3)", "F(4x4,3x3)".
+const char* name_of(ConvPass pass);
+const char* name_of(ConvMethod method);
+// One line: "F(4x4,3x3), blocks of 112 tiles x 128 -> 128 channels, filters first".
+std::string describe(const ConvPlan& plan);
+
+}  // namespace acol

@@ -1,0 +1,205 @@
+#include "tensor/memory.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <mutex>
+#include <new>
+#include <set>
+#include <utility>
+
+#include "tensor/check.h"
+
+#if __has_include(<sys/mman.h>)
+#include <sys/mman.h>
+#include <unistd.h>
+#define ACOL_HAVE_ADDRESS_RANGES
+#endif
+
+// The address sanitizer sees a use after the end of a block's life, or beyond it, only if it is told of both.
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#define ACOL_FORBID(memory, bytes) ASAN_POISON_MEMORY_REGION(memory, bytes)
+#define ACOL_ALLOW(memory, bytes) ASAN_UNPOISON_MEMORY_REGION(memory, bytes)
+constexpr std::size_t guard_bytes = 4096;
+#else
+#define ACOL_FORBID(memory, bytes) static_cast<void>(0)
+#define ACOL_ALLOW(memory, bytes) static_cast<void>(0)
+constexpr std::size_t guard_bytes = 0;
+#endif
+
+namespace acol {
+
+namespace {
+
+constexpr std::align_val_t alignment{64};
+constexpr std::size_t page = 4096, large_page = std::size_t{2} << 20;
+
+std::size_t rounded_up(std::size_t bytes, std::size_t step) { return (bytes + step - 1) / step * step; }
+
+std::byte* new_block(std::size_t bytes) {
+  return static_cast<std::byte*>(::operator new(std::max<std::size_t>(1, bytes), alignment, std::nothrow));
+}
+void delete_block(std::byte* memory) { ::operator delete(memory, alignment); }
+
+// Addresses [begin, end) that belong to this process and have no memory behind them yet.
+struct Range {
+  std::byte *begin = nullptr, *end = nullptr;
+  bool contains(const std::byte* memory) const { return memory >= begin && memory < end; }
+};
+
+#ifdef ACOL_HAVE_ADDRESS_RANGES
+// Twice the machine's memory: addresses cost nothing, and tensors beyond that could not be filled anyway.
+Range reserved_range() {
+  const auto machine =
+      static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const std::size_t size = rounded_up(2 * machine, large_page) + large_page;
+  void* const memory = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return {};
+  auto* const begin = static_cast<std::byte*>(memory);
+  const std::size_t misaligned = reinterpret_cast<std::uintptr_t>(begin) % large_page;
+  const Range range{begin + (misaligned == 0 ? 0 : large_page - misaligned), begin + size / large_page * large_page};
+#ifdef MADV_HUGEPAGE
+  madvise(range.begin, static_cast<std::size_t>(range.end - range.begin), MADV_HUGEPAGE);  // fails where there are none
+#endif
+  return range;
+}
+
+bool make_usable(std::byte* memory, std::size_t bytes) { return mprotect(memory, bytes, PROT_READ | PROT_WRITE) == 0; }
+#else
+Range reserved_range() { return {}; }
+bool make_usable(std::byte*, std::size_t) { return false; }
+#endif
+
+class Arena {
+ public:
+  Arena() : range_(reserved_range()), grown_(range_.begin) {}
+
+  std::byte* take(std::size_t bytes) {
+    if (bytes < smallest_in_arena) return new_block(bytes);
+    const std::size_t size = rounded_up(bytes, page) + guard_bytes;
+    const std::lock_guard lock(mutex_);
+    std::byte* const memory = from_range(size);
+    if (memory != nullptr) ACOL_ALLOW(memory, bytes);
+    return memory != nullptr ? memory : from_outside(size);
+  }
+
+  void give_back(std::byte* memory, std::size_t bytes) {
+    if (bytes < smallest_in_arena) return delete_block(memory);
+    const std::size_t size = rounded_up(bytes, page) + guard_bytes;
+    const std::lock_guard lock(mutex_);
+    use_.bytes_in_use -= size;
+    if (range_.contains(memory)) {
+      ACOL_FORBID(memory, bytes);
+      add_free(memory, size);
+    } else {
+      use_.bytes_from_system -= size;
+      delete_block(memory);
+    }
+  }
+
+  MemoryUse use() {
+    const std::lock_guard lock(mutex_);
+    return use_;
+  }
+  void restart_peak() {
+    const std::lock_guard lock(mutex_);
+    use_.peak_bytes_in_use = use_.bytes_in_use;
+  }
+
+ private:
+  using Piece = std::pair<std::size_t, std::byte*>;  // size first: the shortest that is long enough, lowest address
+
+  std::byte* from_range(std::size_t size) {
+    auto found = by_size_.lower_bound({size, nullptr});
+    if (found == by_size_.end()) {
+      if (!grow(size)) return nullptr;
+      found = by_size_.lower_bound({size, nullptr});
+    }
+    const auto [length, memory] = *found;
+    remove_free(memory, length);
+    if (length > size) add_free(memory + size, length - size);
+    count_taken(size);
+    return memory;
+  }
+
+  // What the range cannot hold. Not kept when it comes back.
+  std::byte* from_outside(std::size_t size) {
+    std::byte* const memory = new_block(size);
+    if (memory == nullptr) return nullptr;
+    ++use_.allocations_from_system;
+    use_.bytes_from_system += size;
+    count_taken(size);
+    return memory;
+  }
+
+  void count_taken(std::size_t size) {
+    use_.bytes_in_use += size;
+    use_.peak_bytes_in_use = std::max(use_.peak_bytes_in_use, use_.bytes_in_use);
+  }
+
+  // Makes a free piece of at least `size` at the end of what has grown so far.
+  bool grow(std::size_t size) {
+    if (!free_.empty())
+      if (const auto& [last, length] = *free_.rbegin(); last + length == grown_) size -= length;
+    const std::size_t more = rounded_up(size, large_page);
+    if (more > static_cast<std::size_t>(range_.end - grown_) || !make_usable(grown_, more)) return false;
+    ACOL_FORBID(grown_, more);
+    add_free(std::exchange(grown_, grown_ + more), more);
+    ++use_.allocations_from_system;
+    use_.bytes_from_system += more;
+    return true;
+  }
+
+  void add_free(std::byte* memory, std::size_t length) {
+    if (const auto after = free_.lower_bound(memory); after != free_.end() && after->first == memory + length) {
+      const std::size_t more = after->second;
+      remove_free(memory + length, more);
+      length += more;
+    }
+    if (const auto after = free_.lower_bound(memory); after != free_.begin()) {
+      const auto [before, more] = *std::prev(after);
+      if (before + more == memory) {
+        remove_free(before, more);
+        memory = before;
+        length += more;
+      }
+    }
+    free_.emplace(memory, length);
+    by_size_.emplace(length, memory);
+  }
+
+  void remove_free(std::byte* memory, std::size_t length) {
+    free_.erase(memory);
+    by_size_.erase({length, memory});
+  }
+
+  std::mutex mutex_;
+  const Range range_;
+  std::byte* grown_;                        // memory up to here
+  std::map<std::byte*, std::size_t> free_;  // no two of them touch
+  std::set<Piece> by_size_;                 // the same pieces
+  MemoryUse use_;
+};
+
+// Lives until the process ends, since tensors may be static.
+Arena& arena() {
+  static Arena& one = *new Arena;
+  return one;
+}
+
+}  // namespace
+
+std::byte* take_memory(std::size_t bytes) { return arena().take(bytes); }
+void give_back_memory(std::byte* memory, std::size_t bytes) { arena().give_back(memory, bytes); }
+
+std::shared_ptr<std::byte[]> shared_buffer(std::size_t bytes) {
+  std::byte* const memory = take_memory(bytes);
+  check(memory != nullptr, "out of memory: ", bytes >> 20, " MB asked for one tensor; lower --batch-size or --crop");
+  return {memory, [bytes](std::byte* pointer) { give_back_memory(pointer, bytes); }};
+}
+
+MemoryUse memory_use() { return arena().use(); }
+void restart_memory_peak() { arena().restart_peak(); }
+
+}  // namespace acol

@@ -1,0 +1,15 @@
+// Compiled with -mavx2 -mfma: 32-byte vectors, 16 registers.
+#include "tensor/simd/gemm_tile.inl"
+#include "tensor/simd/kernels.h"
+#include "tensor/simd/transpose.inl"
+#include "tensor/simd/winograd.inl"
+
+namespace acol {
+
+const SimdKernels& simd_kernels_avx2() {
+  static constexpr GemmShape shapes[]{shape<8, 6, 2>, shape<8, 12, 1>, shape<8, 4, 3>};
+  static constexpr SimdKernels kernels{{shapes, 3, strip<8, 6, 2>, strip<8, 12, 1>}, winograd<F2, 8>, winograd<F4, 8>, transpose<8>};
+  return kernels;
+}
+
+}  // namespace acol

@@ -1,0 +1,15 @@
+// Baseline instructions of the target: 16-byte vectors, 16 registers.
+#include "tensor/simd/gemm_tile.inl"
+#include "tensor/simd/kernels.h"
+#include "tensor/simd/transpose.inl"
+#include "tensor/simd/winograd.inl"
+
+namespace acol {
+
+const SimdKernels& simd_kernels_scalar() {
+  static constexpr GemmShape shapes[]{shape<4, 4, 2>, shape<4, 8, 1>};
+  static constexpr SimdKernels kernels{{shapes, 2, strip<4, 4, 2>, strip<4, 8, 1>}, winograd<F2, 4>, winograd<F4, 4>, transpose<4>};
+  return kernels;
+}
+
+}  // namespace acol

@@ -1,0 +1,31 @@
+// Vectors of floats in GCC's vector extensions: arithmetic is written with + and *, comparisons give masks.
+#pragma once
+
+namespace acol {
+namespace {
+
+template <int Lanes>
+struct VectorOf {
+  typedef float Type __attribute__((vector_size(Lanes * sizeof(float)), aligned(sizeof(float)), may_alias));
+};
+template <int Lanes>
+using Vector = typename VectorOf<Lanes>::Type;
+
+template <int Lanes>
+inline __attribute__((always_inline)) Vector<Lanes> load(const float* from) {
+  return *reinterpret_cast<const Vector<Lanes>*>(from);
+}
+
+template <int Lanes>
+inline __attribute__((always_inline)) void store(float* to, Vector<Lanes> value) {
+  *reinterpret_cast<Vector<Lanes>*>(to) = value;
+}
+
+// value where sign > 0, else 0; also where sign is NaN.
+template <int Lanes>
+inline __attribute__((always_inline)) Vector<Lanes> keep_positive(Vector<Lanes> value, Vector<Lanes> sign) {
+  return sign > 0.0f ? value : Vector<Lanes>{};
+}
+
+}  // namespace
+}  // namespace acol

@@ -1,0 +1,166 @@
+// acol bench: how fast the kernels and the whole network are on this machine, and how much memory they take.
+#include "bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <memory>
+
+#include "bench_table.h"
+#include "interrupt.h"
+#include "tensor/random.h"
+
+namespace acol {
+
+namespace {
+
+using Measurement = BenchReport (*)(const BenchOptions&);
+
+// `acol bench NAME`: its own options with its own defaults.
+struct Kind {
+  CLI::App* app = nullptr;
+  BenchOptions options;
+  Measurement measure = nullptr;
+};
+
+void add_network_options(CLI::App& app, BenchOptions& options) {
+  NetworkConfig& network = options.network;
+  network.classes = 200;  // CUB-200-2011's
+  app.add_option_function<std::string>(
+         "--method", [&network](const std::string& name) { network.method = parse_method(name); },
+         "acol, or cam: one branch, nothing erased")
+      ->check(CLI::IsMember({"acol", "cam"}))
+      ->default_str("acol");
+  app.add_option("--arch", network.arch, "trunk")->capture_default_str()->check(CLI::IsMember(known_architectures()));
+  app.add_option("--width", network.width, "factor on all channel counts")
+      ->capture_default_str()
+      ->check(number("in (0, 4]", [](double value) { return value > 0 && value <= 4; }));
+  app.add_option("--map-stride", network.map_stride, "input pixels a map pixel: 8, or 16 (faster)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({8, 16}));
+  app.add_option("--classes", network.classes, "classes")->capture_default_str()->check(at_least(1));
+  app.add_option("--size", options.size, "side of the pictures, pixels")->capture_default_str()->check(at_least(1));
+}
+
+void add_batch_option(CLI::App& app, BenchOptions& options, int standard, const std::string& help) {
+  options.batch_size = standard;
+  app.add_option("--batch-size", options.batch_size, help)->capture_default_str()->check(at_least(1));
+}
+
+void add_repeats_option(CLI::App& app, BenchOptions& options, int standard) {
+  options.repeats = standard;
+  app.add_option("--repeats", options.repeats, "timed runs, after one to warm up")
+      ->capture_default_str()
+      ->check(at_least(1));
+}
+
+void add_save_option(CLI::App& app, BenchOptions& options, const std::string& help) {
+  app.add_option("--save", options.save, help)->type_name("DIR");
+}
+
+Kind& add_kind(CLI::App& bench, std::vector<Kind>& kinds, const std::string& name, const std::string& help,
+               Measurement measure) {
+  Kind& kind = kinds.emplace_back();
+  kind.app = bench.add_subcommand(name, help);
+  kind.measure = measure;
+  kind.app->add_option("--json", kind.options.json, "write the rows there, too")->type_name("FILE");
+  add_threads_option(*kind.app, kind.options.threads);
+  return kind;
+}
+
+int run_kind(const Kind& kind) {
+  const BenchOptions& options = kind.options;
+  options.threads.use();
+  validate(options.network);
+  if (!options.json.empty()) prepare_output_file(options.json);
+  if (!options.save.empty()) prepare_output_folder(options.save);
+  const BenchReport report = kind.measure(options);
+  stop_if_interrupted();
+  print_bench(std::cout, report);
+  if (!options.json.empty()) write_bench_json(options.json, report);
+  return exit_done;
+}
+
+}  // namespace
+
+BenchTimes time_repeats(int repeats, const std::function<void()>& body) {
+  using Clock = std::chrono::steady_clock;
+  body();
+  std::vector<double> ms;
+  for (int i = 0; i < repeats; ++i) {
+    stop_if_interrupted();
+    const auto start = Clock::now();
+    body();
+    ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+  }
+  stop_if_interrupted();
+  std::sort(ms.begin(), ms.end());
+  const std::size_t half = ms.size() / 2;
+  return {ms.size() % 2 == 1 ? ms[half] : (ms[half - 1] + ms[half]) / 2, ms.front(), ms.back()};
+}
+
+void set_speed(BenchRow& row, const BenchTimes& ms, double multiply_adds, double peak) {
+  row.ms = ms;
+  row.gflops = 2 * multiply_adds / ms.median / 1e6;
+  row.share_of_peak = *row.gflops / peak;
+}
+
+Tensor bench_numbers(const Shape& shape, std::uint32_t number, float low, float high) {
+  Tensor tensor = Tensor::empty(shape);
+  // Drawing is slow, so beyond this count, a prime, the numbers come again.
+  const std::int64_t drawn = std::min<std::int64_t>(tensor.count(), 1'000'003);
+  RandomStream random(1, Purpose::test, number);
+  float* values = tensor.f32();
+  for (std::int64_t i = 0; i < drawn; ++i) values[i] = random.uniform(low, high);
+  for (std::int64_t i = drawn; i < tensor.count(); ++i) values[i] = values[i - drawn];
+  return tensor;
+}
+
+Command add_bench(CLI::App& program) {
+  const auto kinds = std::make_shared<std::vector<Kind>>();
+  kinds->reserve(5);  // options are bound to where they lie
+  CLI::App* app = program.add_subcommand("bench", "measure the speed and memory of this program on this machine");
+  app->require_subcommand(1);
+
+  Kind& peak = add_kind(*app, *kinds, "peak", "what one core and all threads can do, and the memory", bench_peak);
+  add_repeats_option(*peak.app, peak.options, 7);
+
+  Kind& conv = add_kind(*app, *kinds, "conv", "every convolution of the network alone", bench_conv);
+  add_network_options(*conv.app, conv.options);
+  add_batch_option(*conv.app, conv.options, 8, "pictures at once");
+  add_repeats_option(*conv.app, conv.options, 7);
+  add_save_option(*conv.app, conv.options, "write each layer's inputs and results there, NAME.safetensors");
+  conv.app->footer(
+      "By the kernels of training: forward with bias and ReLU as the network has it, backward_data, backward_weights\n"
+      "with the bias's. Equal shapes are timed once, under the first one's name. --save computes without ReLU.");
+
+  Kind& net = add_kind(*app, *kinds, "net", "a forward pass, as acol localize does it: both branches", bench_net);
+  add_network_options(*net.app, net.options);
+  add_batch_option(*net.app, net.options, 1, "pictures at once");
+  add_repeats_option(*net.app, net.options, 15);
+  add_save_option(*net.app, net.options, "write model.safetensors and, with what came out, net.safetensors there");
+
+  Kind& train = add_kind(*app, *kinds, "train", "a training step: forward, backward, SGD", bench_train);
+  add_network_options(*train.app, train.options);
+  add_batch_option(*train.app, train.options, 8, "pictures at once");
+  add_repeats_option(*train.app, train.options, 5);
+  add_save_option(*train.app, train.options, "write model.safetensors and, after one step, train.safetensors there");
+  train.app->footer("Its GFLOP/s count three forward passes a step.");
+
+  Kind& memory = add_kind(*app, *kinds, "memory", "peak memory of one inference and of training", bench_memory);
+  add_network_options(*memory.app, memory.options);
+  add_batch_option(*memory.app, memory.options, 8, "pictures of a training step; inference has one");
+
+  app->footer(
+      "Weights and pictures are random. GFLOP/s count the multiplications and additions of direct convolution, "
+      "whatever\n"
+      "the algorithm, and the share of peak is that over threads x the FMA peak of one core: Winograd's algorithm\n"
+      "multiplies less, so it can exceed 100 %. `acol bench conv --help` lists the options of conv.");
+  return {app, [kinds] {
+            const auto chosen =
+                std::find_if(kinds->begin(), kinds->end(), [](const Kind& kind) { return kind.app->parsed(); });
+            return run_kind(*chosen);
+          }};
+}
+
+}  // namespace acol

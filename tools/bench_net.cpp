@@ -1,0 +1,250 @@
+// acol bench net, train and memory: the whole network as `acol localize` and `acol train` run it.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cmath>
+#include <fstream>
+#include <memory>
+
+#include "acol/evaluate/class_maps.h"
+#include "acol/train/trainer.h"
+#include "autograd/ops.h"
+#include "bench.h"
+#include "interrupt.h"
+#include "layers/optimizer.h"
+#include "progress.h"
+#include "tensor/file.h"
+#include "tensor/safetensors.h"
+#include "tensor/threads.h"
+
+namespace acol {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// The most memory that this process ever had in use, MB.
+double peak_rss_mb() {
+  std::ifstream file("/proc/self/status");
+  for (std::string word; file >> word;)
+    if (double kilobytes = 0; word == "VmHWM:" && file >> kilobytes) return kilobytes / 1024;
+  fail("bench: no VmHWM in /proc/self/status");
+}
+
+// The way of `acol localize`: branch A, then the maps of its answer, for which branch B runs with that answer's hole.
+class Inference {
+ public:
+  explicit Inference(const BenchOptions& options)
+      : model_(bench_model(options)), network_(*model_.network), images_(bench_images(options)) {
+    if (!options.save.empty()) write_safetensors(options.save / "model.safetensors", model_file(model_));
+    network_.set_training(false);
+    network_.fold_batch_norm();
+    if (!options.save.empty()) save(options.save / "net.safetensors");
+  }
+
+  void run() {
+    const PassA a = forward_a(network_, images_);
+    class_maps(network_, a, answers(a.probabilities));
+  }
+
+ private:
+  void save(const fs::path& path) {
+    const NoGrad no_grad;
+    const PassA a = forward_a(network_, images_);
+    SafetensorsFile file;
+    file.tensors = {
+        {"input", images_}, {"features", a.features}, {"maps_a", a.maps}, {"probabilities", a.probabilities}};
+    if (network_.has_branch_b()) {
+      const Tensor heat = normalized_map(a.maps, answers(a.probabilities));
+      const Network::Branch b = network_.branch_b(Variable(a.features), heat);
+      file.tensors["maps_b"] = b.maps.value();
+      file.tensors["logits_b"] = b.logits.value();
+    }
+    write_safetensors(path, file);
+  }
+
+  Model model_;
+  Network& network_;
+  Tensor images_;
+};
+
+// A training step on the same batch again and again: forward, backward, SGD, with the paper's settings.
+class Training {
+ public:
+  explicit Training(const BenchOptions& options)
+      : model_(bench_model(options)),
+        network_(*model_.network),
+        images_(bench_images(options)),
+        labels_(bench_labels(options)),
+        optimizer_(parameter_groups(network_, model_.config),
+                   SgdOptions{model_.config.momentum, model_.config.nesterov}) {
+    network_.set_training(true);
+    if (!options.save.empty()) save(options.save);
+  }
+
+  void run() {
+    optimizer_.clear_gradients();
+    losses_ = forward_losses(network_, images_, labels_, EraseLabel::truth, network_.has_branch_b());
+    losses_.total.backward();
+    optimizer_.step(model_.config.rate);
+    check(std::isfinite(losses_.total.value().at(0)), "bench: the loss of the random batch is not finite");
+  }
+
+ private:
+  // The model, one step's inputs, losses and gradients, and the weights after it.
+  void save(const fs::path& folder) {
+    write_safetensors(folder / "model.safetensors", model_file(model_));
+    run();
+    SafetensorsFile file = model_file(model_);
+    file.metadata.clear();
+    std::vector<double> labels(labels_.begin(), labels_.end());
+    file.tensors["input"] = images_;
+    file.tensors["labels"] = Tensor::from({static_cast<int>(labels.size())}, labels);
+    file.tensors["loss_a"] = losses_.loss_a.value();
+    if (losses_.loss_b.defined()) file.tensors["loss_b"] = losses_.loss_b.value();
+    for (const NamedParameter& parameter : network_.parameters()) {
+      const Tensor& gradient = parameter.variable.grad();
+      file.tensors["gradient." + parameter.name] = gradient.shape().rank() == 4 ? filter_to_file(gradient) : gradient;
+    }
+    write_safetensors(folder / "train.safetensors", file);
+  }
+
+  Model model_;
+  Network& network_;
+  Tensor images_;
+  std::vector<int> labels_;
+  Sgd optimizer_;
+  StepLosses losses_;
+};
+
+// Multiply-adds of a forward pass of the batch. A training step is taken as three of them, as usual; the gradient of
+// the pictures, which nobody computes, is 0.2 % of that in VGG16.
+double multiply_adds(const BenchOptions& options) {
+  Network network(options.network);
+  return static_cast<double>(network.multiply_adds(options.size, options.size)) * options.batch_size;
+}
+
+BenchReport report_of(const BenchOptions& options, const std::string& what, const BenchTimes& ms, double passes,
+                      double peak) {
+  BenchRow row{.what = what, .layer = "net", .batch = options.batch_size};
+  set_speed(row, ms, passes * multiply_adds(options), peak);
+  row.peak_rss_mb = peak_rss_mb();
+  return {{row}, {message(fixed_text(1000 * options.batch_size / ms.median, 2), " images/s")}};
+}
+
+// Times with a progress line, since a step can take long.
+template <class Work>
+BenchTimes time_with_progress(const std::string& name, const BenchOptions& options, Work& work) {
+  Progress progress(name);
+  std::int64_t done = 0;
+  return time_repeats(options.repeats, [&] {
+    progress.update(done++, options.repeats + 1);
+    work.run();
+  });
+}
+
+// Runs `body` in a process of its own, so that no other measurement's memory counts, and returns the most that it had
+// in use. Before this process starts threads: a forked one has none of them.
+double peak_of_child(const std::function<void()>& body) {
+  std::array<int, 2> ends{};
+  check(::pipe(ends.data()) == 0, "bench: no pipe for the measuring process");
+  const pid_t child = ::fork();
+  check(child >= 0, "bench: cannot start the measuring process");
+  if (child == 0) {  // leaves by _exit alone: what the parent has buffered is the parent's to write
+    int status = exit_failure;
+    std::string answer;
+    try {
+      body();
+      answer = number_text(peak_rss_mb());
+      status = exit_done;
+    } catch (const Interrupted&) {
+      status = exit_interrupted;
+    } catch (const std::bad_alloc&) {
+      answer = "out of memory";
+    } catch (const std::exception& error) {
+      answer = error.what();
+    }
+    const bool written = ::write(ends[1], answer.data(), answer.size()) == static_cast<ssize_t>(answer.size());
+    ::_exit(written ? status : exit_failure);
+  }
+  ::close(ends[1]);
+  std::string answer;
+  std::array<char, 512> part{};
+  for (ssize_t got = 0; (got = ::read(ends[0], part.data(), part.size())) > 0;)
+    answer.append(part.data(), static_cast<std::size_t>(got));
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  stop_if_interrupted();
+  check(!WIFSIGNALED(status), "bench: the measuring process was ended by signal ", WTERMSIG(status),
+        WTERMSIG(status) == SIGKILL ? ", as the system does when memory runs out" : "");
+  if (WEXITSTATUS(status) == exit_interrupted) throw Interrupted();
+  check(WEXITSTATUS(status) == exit_done, "bench: ", answer.empty() ? "the measuring process failed" : answer);
+  return std::stod(answer);
+}
+
+BenchRow memory_row(const BenchOptions& options, const std::string& what, const std::function<void()>& body) {
+  BenchRow row{.what = what, .layer = "net", .batch = options.batch_size};
+  row.peak_rss_mb = peak_of_child(body);
+  return row;
+}
+
+}  // namespace
+
+Model bench_model(const BenchOptions& options) {
+  TrainConfig config = preset_config(Preset::paper);
+  config.network = options.network;
+  config.initialiser = Initialiser::he;
+  config.preprocessing.crop = options.size;
+  config.preprocessing.resize = std::max(options.size, config.preprocessing.resize);
+  std::vector<std::string> classes;
+  for (int i = 0; i < options.network.classes; ++i) classes.push_back(std::to_string(i));
+  Model model = make_model(config, classes, classes);
+  std::uint32_t number = 100;
+  for (NamedParameter& parameter : model.network->parameters())
+    if (parameter.name.ends_with(".bias")) {
+      Tensor& bias = parameter.variable.value();
+      bias.copy_from(bench_numbers(bias.shape(), number++, -0.1f, 0.1f));
+    }
+  return model;
+}
+
+Tensor bench_images(const BenchOptions& options) {
+  return bench_numbers({options.batch_size, options.size, options.size, 3}, 10, -2, 2);
+}
+
+std::vector<int> bench_labels(const BenchOptions& options) {
+  std::vector<int> labels;
+  for (int n = 0; n < options.batch_size; ++n) labels.push_back((7 * n + 3) % options.network.classes);
+  return labels;
+}
+
+BenchReport bench_net(const BenchOptions& options) {
+  const double peak = core_peak() * threads_in_use();
+  Inference inference(options);
+  return report_of(options, "forward", time_with_progress("bench net", options, inference), 1, peak);
+}
+
+BenchReport bench_train(const BenchOptions& options) {
+  const double peak = core_peak() * threads_in_use();
+  Training training(options);
+  return report_of(options, "train", time_with_progress("bench train", options, training), 3, peak);
+}
+
+BenchReport bench_memory(const BenchOptions& options) {
+  BenchOptions one = options;
+  one.batch_size = 1;
+  BenchReport report;
+  report.rows.push_back(memory_row(one, "forward", [&] { Inference(one).run(); }));
+  // The second step has the velocities beside it from its start, as all later ones.
+  report.rows.push_back(memory_row(options, "train", [&] {
+    Training training(options);
+    training.run();
+    stop_if_interrupted();
+    training.run();
+  }));
+  return report;
+}
+
+}  // namespace acol

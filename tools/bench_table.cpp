@@ -1,0 +1,89 @@
+#include "bench_table.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tensor/file.h"
+#include "tensor/simd/level.h"
+#include "tensor/threads.h"
+
+namespace acol {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string cell(const std::optional<double>& value, int digits) { return value ? fixed_text(*value, digits) : ""; }
+
+// Milliseconds with four digits that mean something.
+std::string time_text(double ms) { return fixed_text(ms, ms < 10 ? 3 : ms < 100 ? 2 : 1); }
+
+std::vector<std::string> cells(const BenchRow& row) {
+  const auto time = [&](double BenchTimes::*part) { return row.ms ? time_text((*row.ms).*part) : ""; };
+  return {row.what,
+          row.layer,
+          row.remark,
+          row.batch ? std::to_string(*row.batch) : "",
+          time(&BenchTimes::median),
+          time(&BenchTimes::min),
+          time(&BenchTimes::max),
+          cell(row.gflops, 1),
+          row.share_of_peak ? fixed_text(100 * *row.share_of_peak, 1) + " %" : "",
+          cell(row.peak_rss_mb, 0)};
+}
+
+const std::vector<std::string> titles{"what", "layer", "",        "batch",   "ms median",
+                                      "min",  "max",   "GFLOP/s", "of peak", "peak MB"};
+constexpr std::size_t text_columns = 3;  // those at the left; the others hold numbers
+
+}  // namespace
+
+void print_bench(std::ostream& out, const BenchReport& report) {
+  out << cpu_name() << ", " << simd_name(simd_in_use()) << ", " << threads_in_use()
+      << (threads_in_use() == 1 ? " thread\n\n" : " threads\n\n");
+  std::vector<std::vector<std::string>> table{titles};
+  for (const BenchRow& row : report.rows) table.push_back(cells(row));
+  for (const auto& line : table) {
+    std::string text;
+    for (std::size_t column = 0; column < titles.size(); ++column) {
+      std::size_t width = 0;
+      bool used = false;
+      for (std::size_t i = 0; i < table.size(); ++i) {
+        width = std::max(width, table[i][column].size());
+        used = used || (i > 0 && !table[i][column].empty());
+      }
+      if (!used) continue;
+      const std::string space(width - line[column].size(), ' ');
+      if (!text.empty()) text += "  ";
+      text += column < text_columns ? line[column] + space : space + line[column];
+    }
+    out << text.substr(0, text.find_last_not_of(' ') + 1) << "\n";
+  }
+  if (!report.lines.empty()) out << "\n";
+  for (const std::string& line : report.lines) out << line << "\n";
+}
+
+void write_bench_json(const std::filesystem::path& path, const BenchReport& report) {
+  const auto or_null = [](const auto& value) { return value ? Json(*value) : Json(); };
+  Json json;
+  json["cpu"] = cpu_name();
+  json["level"] = simd_name(simd_in_use());
+  json["threads"] = threads_in_use();
+  json["rows"] = Json::array();
+  for (const BenchRow& row : report.rows) {
+    Json entry;
+    entry["what"] = row.what;
+    entry["layer"] = row.layer.empty() ? Json() : Json(row.layer);
+    entry["batch"] = or_null(row.batch);
+    entry["ms_median"] = row.ms ? Json(row.ms->median) : Json();
+    entry["ms_min"] = row.ms ? Json(row.ms->min) : Json();
+    entry["ms_max"] = row.ms ? Json(row.ms->max) : Json();
+    entry["gflops"] = or_null(row.gflops);
+    entry["share_of_peak"] = or_null(row.share_of_peak);
+    entry["peak_rss_mb"] = or_null(row.peak_rss_mb);
+    json["rows"].push_back(std::move(entry));
+  }
+  write_file_atomically(path, json.dump(2) + "\n");
+}
+
+}  // namespace acol
