@@ -16,16 +16,16 @@
 #define ACOL_HAVE_ADDRESS_RANGES
 #endif
 
-// The address sanitizer sees a use after the end of a block's life, or beyond it, only if it is told of both.
+// The address sanitizer sees a use before or after a block's life, or beyond its end, only if it is told.
 #if defined(__SANITIZE_ADDRESS__)
+#define ACOL_ADDRESS_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ACOL_ADDRESS_SANITIZER
+#endif
+#endif
+#ifdef ACOL_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
-#define ACOL_FORBID(memory, bytes) ASAN_POISON_MEMORY_REGION(memory, bytes)
-#define ACOL_ALLOW(memory, bytes) ASAN_UNPOISON_MEMORY_REGION(memory, bytes)
-constexpr std::size_t guard_bytes = 4096;
-#else
-#define ACOL_FORBID(memory, bytes) static_cast<void>(0)
-#define ACOL_ALLOW(memory, bytes) static_cast<void>(0)
-constexpr std::size_t guard_bytes = 0;
 #endif
 
 namespace acol {
@@ -34,6 +34,16 @@ namespace {
 
 constexpr std::align_val_t alignment{64};
 constexpr std::size_t page = 4096, large_page = std::size_t{2} << 20;
+
+#ifdef ACOL_ADDRESS_SANITIZER
+constexpr std::size_t guard_bytes = page;
+void forbid(const std::byte* memory, std::size_t bytes) { ASAN_POISON_MEMORY_REGION(memory, bytes); }
+void allow(const std::byte* memory, std::size_t bytes) { ASAN_UNPOISON_MEMORY_REGION(memory, bytes); }
+#else
+constexpr std::size_t guard_bytes = 0;
+void forbid(const std::byte*, std::size_t) {}
+void allow(const std::byte*, std::size_t) {}
+#endif
 
 std::size_t rounded_up(std::size_t bytes, std::size_t step) { return (bytes + step - 1) / step * step; }
 
@@ -80,7 +90,7 @@ class Arena {
     const std::size_t size = rounded_up(bytes, page) + guard_bytes;
     const std::lock_guard lock(mutex_);
     std::byte* const memory = from_range(size);
-    if (memory != nullptr) ACOL_ALLOW(memory, bytes);
+    if (memory != nullptr) allow(memory, bytes);
     return memory != nullptr ? memory : from_outside(size);
   }
 
@@ -90,7 +100,7 @@ class Arena {
     const std::lock_guard lock(mutex_);
     use_.bytes_in_use -= size;
     if (range_.contains(memory)) {
-      ACOL_FORBID(memory, bytes);
+      forbid(memory, bytes);
       add_free(memory, size);
     } else {
       use_.bytes_from_system -= size;
@@ -144,7 +154,7 @@ class Arena {
       if (const auto& [last, length] = *free_.rbegin(); last + length == grown_) size -= length;
     const std::size_t more = rounded_up(size, large_page);
     if (more > static_cast<std::size_t>(range_.end - grown_) || !make_usable(grown_, more)) return false;
-    ACOL_FORBID(grown_, more);
+    forbid(grown_, more);
     add_free(std::exchange(grown_, grown_ + more), more);
     ++use_.allocations_from_system;
     use_.bytes_from_system += more;

@@ -5,7 +5,6 @@
 //   backward weights:  dw (O x RSC)        += dy^T (O x pixels)           patches(x) (pixels x RSC)
 #include <algorithm>
 #include <cstring>
-#include <vector>
 
 #include "tensor/cpu/conv2d_methods.h"
 #include "tensor/cpu/gemm.h"
@@ -13,6 +12,7 @@
 #include "tensor/cpu/parallel.h"
 #include "tensor/cpu/patches.h"
 #include "tensor/cpu/scratch.h"
+#include "tensor/simd/kernels.h"
 
 namespace acol::cpu::direct {
 
@@ -43,67 +43,115 @@ void scatter_row(const float* row, int n, int kk, int tile_columns, float* block
   }
 }
 
-void copy_where_positive(const float* in, const float* sign, std::int64_t count, float* out) {
+inline void copy_where_positive(const float* in, const float* sign, std::int64_t count, float* out) {
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) out[i] = sign[i] > 0 ? in[i] : 0;
 }
 
-// dw = or += dy^T patches over the pixels [first, last).
-Gemm weight_gradient(const Conv2dGeometry& g, const float* dy, const float* relu_y, const Patches& patches, std::int64_t first,
-                     std::int64_t last, float* dw) {
-  Gemm gemm;
-  gemm.m = g.out_c;
-  gemm.n = patches.row_length();
-  gemm.k = last - first;
-  gemm.packed_a = PackedA::by_depth;
-  gemm.pack_a = [=, &g](std::int64_t row, int rows, std::int64_t inner, int depth, int tile_rows, float* block) {
-    for (int tile = 0; tile * tile_rows < rows; ++tile) {
-      float* out = block + std::int64_t{tile} * tile_rows * gemm_stride;
-      const int count = std::min(tile_rows, rows - tile * tile_rows);
-      std::int64_t at = (first + inner) * g.out_c + row + std::int64_t{tile} * tile_rows;
-      for (int kk = 0; kk < depth; ++kk, at += g.out_c, out += tile_rows) {
-        if (relu_y == nullptr)
-          copy_floats(dy + at, count, out);
-        else
-          copy_where_positive(dy + at, relu_y + at, count, out);
-        std::fill(out + count, out + tile_rows, 0.0f);
+// The gradient of the filters, dw = dy^T (O x pixels) patches(x) (pixels x RSC), a block of outputs and columns and a
+// slice of the pixels at a time.
+class WeightGradient {
+ public:
+  WeightGradient(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* x)
+      : g_(g),
+        dy_(dy),
+        relu_y_(relu_y),
+        patches_(forward_patches(g, x)),
+        pixels_(std::int64_t{g.batch} * g.out_h() * g.out_w()),
+        columns_(patches_.row_length()),
+        strip_(columns_ <= simd_kernels().gemm.narrow.columns ? simd_kernels().gemm.narrow : simd_kernels().gemm.wide) {
+    // Slices, where there are few blocks, so that all threads have work; they depend on the shape alone.
+    const std::int64_t blocks = parts(g.out_c, block_outputs) * parts(columns_, block_columns);
+    slices_ = std::clamp<std::int64_t>(enough_tasks / blocks, 1, parts(pixels_, 4 * gemm_depth));
+  }
+
+  // dw += the gradient.
+  void run(float* dw) const {
+    static Scratch scratch;
+    const std::int64_t count = g_.w_shape().count(), length = parts(pixels_, slices_);
+    const std::int64_t output_blocks = parts(g_.out_c, block_outputs), column_blocks = parts(columns_, block_columns);
+    float* const sums = scratch.floats(slices_ * count);
+    parallel_chunks(slices_ * output_blocks * column_blocks, 1, [&](std::int64_t task, std::int64_t) {
+      const int column = static_cast<int>(task % column_blocks) * block_columns;
+      const int output = static_cast<int>(task / column_blocks % output_blocks) * block_outputs;
+      const std::int64_t slice = task / column_blocks / output_blocks, first = std::min(pixels_, slice * length);
+      run_task(first, std::min(pixels_, first + length), output, std::min(block_outputs, g_.out_c - output), column,
+               std::min(block_columns, columns_ - column), sums + slice * count);
+    });
+    parallel_chunks(count, std::max<std::int64_t>(1, elementwise_grain / slices_), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t slice = 0; slice < slices_; ++slice) {
+        const float* const in = sums + slice * count;
+#pragma omp simd
+        for (std::int64_t i = begin; i < end; ++i) dw[i] += in[i];
+      }
+    });
+  }
+
+ private:
+  static constexpr int block_outputs = 256, block_columns = 256, enough_tasks = 16;
+
+  static std::int64_t parts(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
+  static int rounded_up(int count, int step) { return (count + step - 1) / step * step; }
+
+  // sums (O x RSC), this block of it, over the pixels [begin, end).
+  void run_task(std::int64_t begin, std::int64_t end, int output, int outputs, int column, int columns,
+                float* sums) const {
+    static thread_local Scratch scratch_a, scratch_b, scratch_c;
+    const int padded_outputs = rounded_up(outputs, gemm_block);
+    const int padded_columns = rounded_up(columns, std::max(gemm_block, strip_.columns)), ldc = padded_columns;
+    float* const a = scratch_a.floats(std::int64_t{padded_outputs} * gemm_depth);
+    float* const b = scratch_b.floats(std::int64_t{padded_columns} * gemm_depth);
+    float* const c = scratch_c.floats(std::int64_t{padded_outputs} * ldc);
+    if (outputs < padded_outputs) std::fill_n(a, std::int64_t{padded_outputs} * gemm_depth, 0.0f);
+    if (columns < padded_columns) std::fill_n(b, std::int64_t{padded_columns} * gemm_depth, 0.0f);
+
+    constexpr std::int64_t block = std::int64_t{gemm_block} * gemm_depth;
+    for (std::int64_t pixel = begin; pixel < end; pixel += gemm_depth) {
+      const int depth = static_cast<int>(std::min<std::int64_t>(gemm_depth, end - pixel));
+      for (int i = 0; i < outputs; i += gemm_block)
+        copy_gradient(pixel, depth, output + i, std::min(gemm_block, outputs - i), a + i / gemm_block * block);
+      for (int j = 0; j < columns; j += gemm_block)
+        patches_.copy(pixel, depth, column + j, std::min(gemm_block, columns - j), b + j / gemm_block * block,
+                      gemm_block);
+      for (int j = 0; j < padded_columns; j += strip_.columns)
+        for (int i = 0; i < padded_outputs; i += strip_.tile_rows)
+          strip_.by_tiles(depth, a + i / gemm_block * block + i % gemm_block, 0,
+                          b + j / gemm_block * block + j % gemm_block, block, c + std::int64_t{i} * ldc + j, ldc,
+                          pixel > begin);
+    }
+    for (int o = 0; o < outputs; ++o)
+      if (begin < end)
+        copy_floats(c + std::int64_t{o} * ldc, columns, sums + std::int64_t{output + o} * columns_ + column);
+      else
+        std::fill_n(sums + std::int64_t{output + o} * columns_ + column, columns, 0.0f);
+  }
+
+  // dy of some pixels and at most 16 outputs, 16 apart.
+  void copy_gradient(std::int64_t pixel, int depth, int output, int outputs, float* a) const {
+    const float* in = dy_ + pixel * g_.out_c + output;
+    const float* sign = relu_y_ != nullptr ? relu_y_ + pixel * g_.out_c + output : nullptr;
+    for (int k = 0; k < depth; ++k, in += g_.out_c, a += gemm_block) {
+      if (sign == nullptr) {
+        copy_floats(in, outputs, a);
+      } else if (outputs == gemm_block) {
+        copy_where_positive(in, sign, gemm_block, a);
+        sign += g_.out_c;
+      } else {
+        copy_where_positive(in, sign, outputs, a);
+        sign += g_.out_c;
       }
     }
-  };
-  gemm.pack_b = [=, n = gemm.n](std::int64_t inner, int depth, int kk, int tile_columns, float* block) {
-    for (int column = 0; column < n; column += tile_columns) {
-      float* out = packed_b_at(block, kk, column, tile_columns);
-      const int count = std::min(tile_columns, n - column);
-      patches.copy(first + inner, depth, column, count, out, tile_columns);
-      if (count < tile_columns)
-        for (int i = 0; i < depth; ++i, out += tile_columns) std::fill(out + count, out + tile_columns, 0.0f);
-    }
-  };
-  gemm.c = dw;
-  return gemm;
-}
+  }
 
-// A small dw gives too few tiles to share out: then the pixels are cut into slices, one partial sum each. The slices
-// depend on the shape alone, and are added in order.
-void add_weight_gradient_in_slices(const Conv2dGeometry& g, const float* dy, const float* relu_y, const Patches& patches,
-                                   std::int64_t pixels, std::int64_t slices, float* dw) {
-  static thread_local Scratch scratch;
-  const std::int64_t count = g.w_shape().count(), length = (pixels + slices - 1) / slices;
-  float* const partial = scratch.floats(slices * count);
-  parallel_chunks(slices, 1, [&](std::int64_t slice, std::int64_t) {
-    const std::int64_t first = std::min(pixels, slice * length), last = std::min(pixels, first + length);
-    Gemm gemm = weight_gradient(g, dy, relu_y, patches, first, last, partial + slice * count);
-    gemm.packed_b_floats = 0;  // one block at a time
-    run_gemm(gemm);
-  });
-  parallel_chunks(count, elementwise_grain / slices, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t slice = 0; slice < slices; ++slice) {
-      const float* const in = partial + slice * count;
-#pragma omp simd
-      for (std::int64_t i = begin; i < end; ++i) dw[i] += in[i];
-    }
-  });
-}
+  const Conv2dGeometry& g_;
+  const float* dy_;
+  const float* relu_y_;
+  const Patches patches_;
+  const std::int64_t pixels_;
+  const int columns_;
+  const GemmStrip& strip_;
+  std::int64_t slices_ = 1;
+};
 
 }  // namespace
 
@@ -161,19 +209,7 @@ void backward_data(const Conv2dGeometry& g, const float* dy, const float* relu_y
 }
 
 void backward_weights(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* x, float* dw) {
-  const Patches patches = forward_patches(g, x);
-  const std::int64_t pixels = std::int64_t{g.batch} * g.out_h() * g.out_w();
-  const std::int64_t count = g.w_shape().count();
-
-  constexpr std::int64_t most_slices = 16, small_count = 1 << 16;
-  const std::int64_t slices = std::min(most_slices, pixels / gemm_depth);
-  if (count <= small_count && slices > 1) {
-    add_weight_gradient_in_slices(g, dy, relu_y, patches, pixels, slices, dw);
-  } else {
-    Gemm gemm = weight_gradient(g, dy, relu_y, patches, 0, pixels, dw);
-    gemm.accumulate = true;
-    run_gemm(gemm);
-  }
+  WeightGradient(g, dy, relu_y, x).run(dw);
 }
 
 }  // namespace acol::cpu::direct

@@ -41,10 +41,16 @@ ConvPlan conv2d_plan(const Conv2dGeometry& g, ConvPass pass) {
     plan.slices = static_cast<int>(std::clamp<std::int64_t>(env("W_BS", 16) / blocks, 1, chunks));
     return plan;
   }
-  plan.tiles = even_part(tiles, env("W_T", 112));
-  plan.inputs = even_part(in, env("W_I", 128));
-  plan.outputs = rounded_up(even_part(out, env("W_O", 128)), 32);
-  plan.filters_first = std::int64_t{in} * out <= env("W_FF", 256 * 256);
+  plan.shared = std::int64_t{in} * out > env("W_PRIV", 256 * 256) || tiles < env("W_FEW", 400);
+  if (plan.shared) {
+    plan.tiles = even_part(tiles, env("W_ST", 196));
+    plan.inputs = rounded_up(even_part(in, env("W_SI", 256)), 16);
+    plan.outputs = env("W_SO", 32);
+  } else {
+    plan.tiles = even_part(tiles, env("W_T", 56));
+    plan.inputs = rounded_up(even_part(in, env("W_I", 256)), 16);
+    plan.outputs = rounded_up(even_part(out, env("W_O", 128)), 32);
+  }
   return plan;
 }
 
@@ -77,7 +83,7 @@ std::string describe(const ConvPlan& plan) {
   out << name_of(plan.method);
   if (plan.method == ConvMethod::direct) return out.str();
   out << ", blocks of " << plan.tiles << " tiles x " << plan.inputs << " -> " << plan.outputs << " channels";
-  if (plan.filters_first) out << ", filters first";
+  if (plan.shared) out << ", shared";
   if (plan.slices > 1) out << ", " << plan.slices << " slices";
   return out.str();
 }

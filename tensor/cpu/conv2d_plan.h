@@ -24,7 +24,7 @@ struct ConvPlan {
   int tiles = 0;               // image tiles
   int inputs = 0;              // input channels
   int outputs = 0;             // output channels
-  bool filters_first = false;  // transform all filters before the tiles, once; else a block of them for every block of tiles
+  bool shared = false;         // threads share the transformed tiles; else each transforms its own
   int slices = 1;              // backward weights: parts of the tiles with sums of their own
 };
 
@@ -33,7 +33,7 @@ ConvPlan conv2d_plan(const Conv2dGeometry& g, ConvPass pass);
 // "forward", "backward data", "backward weights"; "direct", "F(2x2,3x3)", "F(4x4,3x3)".
 const char* name_of(ConvPass pass);
 const char* name_of(ConvMethod method);
-// One line: "F(4x4,3x3), blocks of 112 tiles x 128 -> 128 channels, filters first".
+// One line: "F(4x4,3x3), blocks of 112 tiles x 128 -> 128 channels, shared".
 std::string describe(const ConvPlan& plan);
 
 }  // namespace acol

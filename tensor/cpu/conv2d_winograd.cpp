@@ -1,10 +1,11 @@
 // Convolution by Winograd's method, forward and backward data (which is a convolution of dy with turned filters).
 //
 // Each point xi of the transformed domain is a matrix product of its own: M[xi] = V[xi] U[xi], with V the transformed
-// tiles (tiles x inputs) and U the transformed filters (inputs x outputs). Work is cut into tasks of some tiles and some
-// outputs, small enough that V, U and M of a task stay in the cache; the numbers in between never see main memory. What
-// several tasks need, each transforms for itself: that costs a few percent, and saves the memory and the waiting that a
-// shared copy would cost. Only filters that fit the cache as a whole are transformed first, once for all.
+// tiles (tiles x inputs) and U the transformed filters (inputs x outputs). It is done for some tiles and some outputs at
+// a time, so few that V, U and M stay in the cache; the numbers in between hardly see main memory. Two schedules:
+//   private: the filters are transformed first; then each task transforms its own tiles and makes all their outputs.
+//   shared:  for filters that would not fit the cache, and for few tiles. All threads transform the tiles together; then
+//            each task makes some outputs of all of them, for which it transforms just the filters that it needs.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -54,20 +55,59 @@ class Convolution {
         points_((transforms_.outputs + 2) * (transforms_.outputs + 2)) {}
 
   void run() const {
-    Filters all{};
-    if (plan_.filters_first) all = transform_all_filters();
-    const std::int64_t chunks = (tile_count_ + plan_.tiles - 1) / plan_.tiles;
-    const int blocks = (p_.y.channels + plan_.outputs - 1) / plan_.outputs;
-    parallel_chunks(chunks * blocks, 1, [&](std::int64_t task, std::int64_t) {
-      const std::int64_t tile = task / blocks * plan_.tiles;
-      const int output = static_cast<int>(task % blocks) * plan_.outputs;
-      run_task(tile, static_cast<int>(std::min<std::int64_t>(plan_.tiles, tile_count_ - tile)), output,
-               std::min(plan_.outputs, p_.y.channels - output), all);
-    });
+    if (plan_.shared)
+      run_shared();
+    else
+      run_private();
   }
 
  private:
+  // Transformed tiles, in strips of even height. Point xi of a strip of `rows` tiles that starts at tile t is the matrix
+  // at v + xi * point + t * row, in the blocks that the micro-kernel reads.
+  struct Tiles {
+    std::int64_t first;
+    int count, strips;
+    float* v;
+    std::int64_t point, row;
+
+    int strip_begin(int strip) const { return strip * count / strips; }
+  };
+
   int panels(int outputs) const { return (outputs + strip_.columns - 1) / strip_.columns; }
+
+  Tiles tiles_from(std::int64_t first, Scratch& scratch) const {
+    Tiles tiles{};
+    tiles.first = first;
+    tiles.count = static_cast<int>(std::min<std::int64_t>(plan_.tiles, tile_count_ - first));
+    tiles.strips = (tiles.count + strip_.rows - 1) / strip_.rows;
+    tiles.row = (p_.x.channels + gemm_block - 1) / gemm_block * gemm_block;
+    tiles.point = tiles.count * tiles.row + padding;
+    tiles.v = scratch.floats(points_ * tiles.point);
+    return tiles;
+  }
+
+  void run_private() const {
+    const Filters all = transform_all_filters();
+    parallel_chunks(tile_count_, plan_.tiles, [&](std::int64_t first, std::int64_t) {
+      static thread_local Scratch scratch;
+      const Tiles tiles = tiles_from(first, scratch);
+      transform_tiles(tiles, 0, tiles.strips);
+      for (int output = 0; output < p_.y.channels; output += plan_.outputs) make_outputs(tiles, output, &all);
+    });
+  }
+
+  void run_shared() const {
+    static thread_local Scratch scratch;
+    for (std::int64_t first = 0; first < tile_count_; first += plan_.tiles) {
+      const Tiles tiles = tiles_from(first, scratch);
+      parallel_chunks(tiles.strips, 1, [&](std::int64_t begin, std::int64_t end) {
+        transform_tiles(tiles, static_cast<int>(begin), static_cast<int>(end));
+      });
+      parallel_chunks(p_.y.channels, plan_.outputs, [&](std::int64_t output, std::int64_t) {
+        make_outputs(tiles, static_cast<int>(output), nullptr);
+      });
+    }
+  }
 
   Filters transform_all_filters() const {
     static thread_local Scratch scratch;
@@ -112,73 +152,80 @@ class Convolution {
     transforms_.filter(w, columns, tap_stride, inputs, columns, p_.backward, u, point);
   }
 
-  void run_task(std::int64_t first_tile, int tiles, int output, int outputs, Filters filters) const {
-    static thread_local Scratch scratch_v, scratch_u, scratch_m;
-    const int panel_count = panels(outputs);
-    const std::int64_t v_row = plan_.inputs + padding, v_point = tiles * v_row + padding;
-    const std::int64_t m_row = std::int64_t{panel_count} * strip_.columns + padding, m_point = tiles * m_row + padding;
-    float* const v = scratch_v.floats(points_ * v_point);
+  // The outputs from `output` on, as many as the plan says, of the tiles. `all`: all filters, or null to transform them
+  // here.
+  void make_outputs(const Tiles& tiles, int output, const Filters* all) const {
+    static thread_local Scratch scratch_u, scratch_m;
+    const int outputs = std::min(plan_.outputs, p_.y.channels - output), panel_count = panels(outputs);
+    const std::int64_t m_row = std::int64_t{panel_count} * strip_.columns + padding,
+                       m_point = tiles.count * m_row + padding;
     float* const m = scratch_m.floats(points_ * m_point);
-    if (!plan_.filters_first) {
-      filters.panel = std::int64_t{plan_.inputs} * strip_.columns;
-      filters.point = panel_count * filters.panel + padding;
-      filters.u = scratch_u.floats(points_ * filters.point);
+    Filters own{};
+    if (all == nullptr) {
+      own.panel = std::int64_t{plan_.inputs} * strip_.columns;
+      own.point = panel_count * own.panel + padding;
+      own.u = scratch_u.floats(points_ * own.point);
     }
 
     for (int input = 0; input < p_.x.channels; input += plan_.inputs) {
       const int inputs = std::min(plan_.inputs, p_.x.channels - input);
-      const float* u = filters.u;
-      if (plan_.filters_first) {
-        u += output / strip_.columns * filters.panel + std::int64_t{input} * strip_.columns;
+      Filters filters = own;
+      if (all != nullptr) {
+        filters = *all;
+        filters.u += output / strip_.columns * filters.panel + std::int64_t{input} * strip_.columns;
       } else {
         for (int panel = 0; panel < panel_count; ++panel)
-          transform_panel(output + panel * strip_.columns, input, inputs, filters.u + panel * filters.panel,
-                          filters.point);
+          transform_panel(output + panel * strip_.columns, input, inputs, own.u + panel * own.panel, own.point);
       }
-      transform_tiles(first_tile, tiles, input, inputs, v, v_row, v_point);
       for (int xi = 0; xi < points_; ++xi)
-        multiply(tiles, inputs, panel_count, v + xi * v_point, v_row, u + xi * filters.point, filters.panel,
-                 m + xi * m_point, m_row, input > 0);
+        multiply(tiles, xi, input, inputs, panel_count, filters.u + xi * filters.point, filters.panel, m + xi * m_point,
+                 m_row);
     }
-    transform_outputs(first_tile, tiles, output, outputs, m, m_row, m_point);
+    transform_outputs(tiles, output, outputs, m, m_row, m_point);
   }
 
-  void transform_tiles(std::int64_t first_tile, int tiles, int input, int inputs, float* v, std::int64_t v_row,
-                       std::int64_t v_point) const {
+  void transform_tiles(const Tiles& tiles, int first_strip, int last_strip) const {
     static thread_local Scratch scratch;
+    const int inputs = p_.x.channels;
     float* const outside = scratch.floats(inputs);
     std::fill_n(outside, inputs, 0.0f);
     std::array<const float*, most_points> pixels, mask;
-    for (int t = 0; t < tiles; ++t) {
-      const TileGrid::Place place = grid_.at(first_tile + t);
+    for (int strip = first_strip; strip < last_strip; ++strip) {
+      const int begin = tiles.strip_begin(strip), end = tiles.strip_begin(strip + 1);
+      for (int t = begin; t < end; ++t) {
+      const TileGrid::Place place = grid_.at(tiles.first + t);
       const int y = place.y - p_.pad_h, x = place.x - p_.pad_w, size = grid_.side + 2;
-      p_.x.point_at(place.n, y, x, size, input, outside, pixels.data());
-      if (p_.mask.data != nullptr) p_.mask.point_at(place.n, y, x, size, input, outside, mask.data());
-      transforms_.input(pixels.data(), p_.mask.data != nullptr ? mask.data() : nullptr, inputs, v + t * v_row, v_point);
+      p_.x.point_at(place.n, y, x, size, 0, outside, pixels.data());
+      if (p_.mask.data != nullptr) p_.mask.point_at(place.n, y, x, size, 0, outside, mask.data());
+      transforms_.input(pixels.data(), p_.mask.data != nullptr ? mask.data() : nullptr, inputs,
+                        tiles.v + begin * tiles.row + (t - begin) * gemm_block, std::int64_t{end - begin} * gemm_block,
+                        tiles.point);
+      }
     }
   }
 
-  // m (tiles x outputs) = or += v (tiles x inputs) u (inputs x outputs), the tiles in strips of even height.
-  void multiply(int tiles, int inputs, int panel_count, const float* v, std::int64_t v_row, const float* u,
-                std::int64_t panel_stride, float* m, std::int64_t m_row, bool accumulate) const {
-    const int strips = (tiles + strip_.rows - 1) / strip_.rows;
-    for (int panel = 0; panel < panel_count; ++panel)
-      for (int strip = 0; strip < strips; ++strip) {
-        const int row = strip * tiles / strips, rows = (strip + 1) * tiles / strips - row;
-        strip_.by_rows[rows - 1](inputs, v + row * v_row, v_row, u + panel * panel_stride, strip_.columns,
-                                 m + row * m_row + std::int64_t{panel} * strip_.columns, m_row, accumulate);
-      }
+  // m (tiles x outputs) = or += v (tiles x inputs) u (inputs x outputs), for point xi and the inputs from `input` on. A
+  // strip of v stays in the first-level cache while the panels of u pass by.
+  void multiply(const Tiles& tiles, int xi, int input, int inputs, int panel_count, const float* u,
+                std::int64_t panel_stride, float* m, std::int64_t m_row) const {
+    for (int strip = 0; strip < tiles.strips; ++strip) {
+      const int row = tiles.strip_begin(strip), rows = tiles.strip_begin(strip + 1) - row;
+      const float* const v = tiles.v + xi * tiles.point + row * tiles.row + std::int64_t{input} * rows;
+      for (int panel = 0; panel < panel_count; ++panel)
+        strip_.by_channels[rows - 1](inputs, v, panel == panel_count - 1 ? std::int64_t{rows} * tiles.row : 0, u + panel * panel_stride, 0,
+                                   m + row * m_row + std::int64_t{panel} * strip_.columns, m_row, input > 0);
+    }
   }
 
-  void transform_outputs(std::int64_t first_tile, int tiles, int output, int outputs, const float* m,
-                         std::int64_t m_row, std::int64_t m_point) const {
+  void transform_outputs(const Tiles& tiles, int output, int outputs, const float* m, std::int64_t m_row,
+                         std::int64_t m_point) const {
     static thread_local Scratch scratch;
     float* const outside = scratch.floats(outputs);
     std::fill_n(outside, outputs, 0.0f);
     std::array<float*, most_outputs> pixels;
     const float* const bias = p_.bias != nullptr ? p_.bias + output : nullptr;
-    for (int t = 0; t < tiles; ++t) {
-      const TileGrid::Place place = grid_.at(first_tile + t);
+    for (int t = 0; t < tiles.count; ++t) {
+      const TileGrid::Place place = grid_.at(tiles.first + t);
       p_.y.point_at(place.n, place.y, place.x, grid_.side, output, outside, pixels.data());
       transforms_.output(m + t * m_row, m_point, outputs, bias, p_.relu, p_.accumulate, pixels.data());
     }

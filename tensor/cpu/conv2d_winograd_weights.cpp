@@ -17,7 +17,7 @@ namespace acol::cpu::winograd {
 
 namespace {
 
-constexpr int most_points = 36, most_outputs = 16, taps = 9;
+constexpr int most_points = 36, taps = 9;
 constexpr int padding = 16;  // see conv2d_winograd.cpp
 
 class WeightGradient {
@@ -59,31 +59,40 @@ class WeightGradient {
   }
 
  private:
+  // Transformed tiles, in blocks of 16 channels: point xi, block b, tile t and channel c at
+  // data[xi * point + b * block + t * 16 + c].
+  struct Tiles {
+    float* data;
+    std::int64_t point, block;
+
+    Tiles(Scratch& scratch, int points, int tiles, int channels)
+        : point((channels + gemm_block - 1) / gemm_block * gemm_block * std::int64_t{tiles} + padding),
+          block(std::int64_t{gemm_block} * tiles) {
+      data = scratch.floats(points * point);
+    }
+  };
+
   void run_task(std::int64_t begin, std::int64_t end, int output, int outputs, int input, int inputs, float* dw) const {
     static thread_local Scratch scratch_v, scratch_e, scratch_u;
-    const int columns = strip_.columns, panels = (inputs + columns - 1) / columns;
-    const std::int64_t v_row = std::int64_t{panels} * columns + padding, v_point = plan_.tiles * v_row + padding;
-    const std::int64_t e_row = outputs + padding, e_point = plan_.tiles * e_row + padding;
-    const std::int64_t u_row = v_row, u_point = outputs * u_row + padding;
-    float* const v = scratch_v.floats(points_ * v_point);
-    float* const e = scratch_e.floats(points_ * e_point);
+    // Whole tiles of the product: what is beyond the last channel comes to nothing that is used.
+    const int rows = (outputs + strip_.tile_rows - 1) / strip_.tile_rows * strip_.tile_rows;
+    const int columns = (inputs + strip_.columns - 1) / strip_.columns * strip_.columns;
+    const Tiles v(scratch_v, points_, plan_.tiles, columns), e(scratch_e, points_, plan_.tiles, rows);
+    const std::int64_t u_row = columns + padding, u_point = rows * u_row + padding;
     float* const du = scratch_u.floats(points_ * u_point);
-    // What the product reads beyond the last input: zeros, so that no stale NaN slows it down.
-    if (inputs < panels * columns) std::fill_n(v, points_ * v_point, 0.0f);
+    if (inputs < columns) std::fill_n(v.data, points_ * v.point, 0.0f);  // no stale NaN, which would slow it down
+    if (outputs < rows) std::fill_n(e.data, points_ * e.point, 0.0f);
 
     for (std::int64_t tile = begin; tile < end; tile += plan_.tiles) {
       const int tiles = static_cast<int>(std::min<std::int64_t>(plan_.tiles, end - tile));
-      transform_tiles(tile, tiles, output, outputs, e, e_row, e_point, input, inputs, v, v_row, v_point);
-      const int strips = (outputs + strip_.rows - 1) / strip_.rows;
+      transform_tiles(tile, tiles, output, outputs, e, input, inputs, v);
       for (int xi = 0; xi < points_; ++xi)
-        for (int panel = 0; panel < panels; ++panel)
-          for (int strip = 0; strip < strips; ++strip) {
-            const int row = strip * outputs / strips, rows = (strip + 1) * outputs / strips - row;
-            strip_.by_depth[rows - 1](tiles, e + xi * e_point + row, e_row,
-                                      v + xi * v_point + std::int64_t{panel} * columns, v_row,
-                                      du + xi * u_point + row * u_row + std::int64_t{panel} * columns, u_row,
-                                      tile > begin);
-          }
+        for (int column = 0; column < columns; column += strip_.columns) {
+          const float* const b = v.data + xi * v.point + column / gemm_block * v.block + column % gemm_block;
+          for (int row = 0; row < rows; row += strip_.tile_rows)
+            strip_.by_tiles(tiles, e.data + xi * e.point + row / gemm_block * e.block + row % gemm_block, 0, b, v.block,
+                            du + xi * u_point + row * u_row + column, u_row, tile > begin);
+        }
     }
     for (int o = 0; o < outputs; ++o) {
       float* const out = dw + std::int64_t{output + o} * taps * g_.in_c + input;
@@ -93,9 +102,8 @@ class WeightGradient {
     }
   }
 
-  void transform_tiles(std::int64_t first, int tiles, int output, int outputs, float* e, std::int64_t e_row,
-                       std::int64_t e_point, int input, int inputs, float* v, std::int64_t v_row,
-                       std::int64_t v_point) const {
+  void transform_tiles(std::int64_t first, int tiles, int output, int outputs, const Tiles& e, int input, int inputs,
+                       const Tiles& v) const {
     static thread_local Scratch scratch;
     const int most = std::max(inputs, outputs);
     float* const outside = scratch.floats(most);
@@ -104,11 +112,11 @@ class WeightGradient {
     for (int t = 0; t < tiles; ++t) {
       const TileGrid::Place place = grid_.at(first + t);
       x_.point_at(place.n, place.y - g_.pad_h, place.x - g_.pad_w, grid_.side + 2, input, outside, pixels.data());
-      transforms_.input(pixels.data(), nullptr, inputs, v + t * v_row, v_point);
+      transforms_.input(pixels.data(), nullptr, inputs, v.data + t * gemm_block, v.block, v.point);
       dy_.point_at(place.n, place.y, place.x, grid_.side, output, outside, pixels.data());
       if (mask_.data != nullptr) mask_.point_at(place.n, place.y, place.x, grid_.side, output, outside, mask.data());
       transforms_.output_gradient(pixels.data(), mask_.data != nullptr ? mask.data() : nullptr, outputs,
-                                  e + t * e_row, e_point);
+                                  e.data + t * gemm_block, e.block, e.point);
     }
   }
 

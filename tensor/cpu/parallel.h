@@ -2,25 +2,68 @@
 // that is what makes results equal bit for bit on any number of them.
 #pragma once
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstdint>
 
+#ifdef ACOL_STD_THREADS
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "tensor/threads.h"
+#else
+#include <omp.h>
+#endif
+
 namespace acol {
 
+#ifdef ACOL_STD_THREADS
+
+// For the thread sanitizer alone: it does not see how the threads of libgomp wait for each other, and reports races
+// where there are none. Those of the standard library it does see.
+inline thread_local bool in_parallel_chunks = false;
+
+inline bool inside_parallel_chunks() { return in_parallel_chunks; }
+
+template <class Run>
+void run_chunks(std::int64_t chunks, const Run& run) {
+  std::atomic<std::int64_t> next = 0;
+  const auto work = [&] {
+    in_parallel_chunks = true;
+    // Relaxed, so that taking a chunk orders nothing: a race between two chunks is one on any threads.
+    const auto take = [&] { return next.fetch_add(1, std::memory_order_relaxed); };
+    for (std::int64_t chunk = take(); chunk < chunks; chunk = take()) run(chunk);
+    in_parallel_chunks = false;
+  };
+  std::vector<std::thread> helpers;
+  for (std::int64_t i = 1; i < std::min<std::int64_t>(threads_in_use(), chunks); ++i) helpers.emplace_back(work);
+  work();
+  for (std::thread& helper : helpers) helper.join();
+}
+
+#else
+
+inline bool inside_parallel_chunks() { return omp_in_parallel() != 0; }
+
+template <class Run>
+void run_chunks(std::int64_t chunks, const Run& run) {
+#pragma omp parallel for schedule(dynamic, 1)
+  for (std::int64_t chunk = 0; chunk < chunks; ++chunk) run(chunk);
+}
+
+#endif
+
 // Calls body(begin, end) for chunks of `grain` items of [0, count). Chunks go to whichever thread is free; inside a
-// chunk of another loop they run one after the other.
+// chunk of another loop they run one after the other. The one place of the library that starts threads for a loop.
 template <class Body>
 void parallel_chunks(std::int64_t count, std::int64_t grain, const Body& body) {
   const std::int64_t chunks = (count + grain - 1) / grain;
   const auto run = [&](std::int64_t chunk) { body(chunk * grain, std::min(count, (chunk + 1) * grain)); };
-  if (chunks <= 1 || omp_in_parallel()) {
+  if (chunks <= 1 || inside_parallel_chunks()) {
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) run(chunk);
     return;
   }
-#pragma omp parallel for schedule(dynamic, 1)
-  for (std::int64_t chunk = 0; chunk < chunks; ++chunk) run(chunk);
+  run_chunks(chunks, run);
 }
 
 // Items of one chunk for loops that do a few operations an element.

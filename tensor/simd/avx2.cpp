@@ -8,7 +8,7 @@ namespace acol {
 
 const SimdKernels& simd_kernels_avx2() {
   static constexpr GemmShape shapes[]{shape<8, 6, 2>, shape<8, 12, 1>, shape<8, 4, 3>};
-  static constexpr SimdKernels kernels{{shapes, 3, strip<8, 6, 2>, strip<8, 12, 1>}, winograd<F2, 8>, winograd<F4, 8>, transpose<8>};
+  static constexpr SimdKernels kernels{{shapes, 3, strip<8, 2, 6, 4>, strip<8, 1, 12, 8>}, winograd<F2, 8>, winograd<F4, 8>, transpose<8>};
   return kernels;
 }
 

@@ -9,7 +9,7 @@ namespace acol {
 
 const SimdKernels& simd_kernels_avx512() {
   static constexpr GemmShape shapes[]{shape<16, 14, 2>, shape<16, 28, 1>, shape<16, 8, 3>, shape<8, 28, 1>};
-  static constexpr SimdKernels kernels{{shapes, 4, strip<16, 14, 2>, strip<16, 14, 1>}, winograd<F2, 16>, winograd<F4, 16>, transpose<16>};
+  static constexpr SimdKernels kernels{{shapes, 4, strip<16, 2, 14, 8>, strip<16, 1, 14, 8>}, winograd<F2, 16>, winograd<F4, 16>, transpose<16>};
   return kernels;
 }
 

@@ -5,7 +5,7 @@
 namespace acol {
 
 // c (rows x columns, row stride ldc) = or += a (rows x depth) b (depth x columns).
-//   a: by rows, a[i * lda + k], or by depth, a[k * lda + i].
+//   a: by rows, a[i * lda + k]; by depth, a[k * lda + i].
 //   b: b[k * ldb + j].
 using GemmTile = void (*)(int depth, const float* a, long lda, const float* b, long ldb, float* c, long ldc,
                           bool accumulate);
@@ -16,10 +16,20 @@ struct GemmShape {
   GemmTile by_rows, by_depth;
 };
 
-// Tiles of one width for every number of rows from 1 to `rows`: entry i has i + 1 rows.
+// Winograd's products have their operands laid out for them, in blocks of 16 numbers.
+constexpr int gemm_block = 16;
 struct GemmStrip {
-  int rows, columns;
-  const GemmTile *by_rows, *by_depth;
+  int columns;
+
+  // Sums over channels. a: blocks of the depth, a[(k / 16 * rows + i) * 16 + k % 16]; b[k * columns + j]; ldb is not
+  // used. If lda is not 0, the next call's a is at a + lda, and is fetched into the cache meanwhile. For every number of rows from 1 to `rows`: entry i has i + 1 rows.
+  int rows;
+  const GemmTile* by_channels;
+
+  // Sums over tiles. a: a part of a block of rows, a[k * 16 + i]; b: blocks of the columns,
+  // b[j / 16 * ldb + k * 16 + j % 16]; lda is not used. A divisor of 16 rows.
+  int tile_rows;
+  GemmTile by_tiles;
 };
 
 struct GemmTiles {

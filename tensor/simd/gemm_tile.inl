@@ -8,54 +8,113 @@ namespace {
 
 // Keeps Rows x Vectors accumulators in registers: per step of the depth, `Vectors` loads of b and `Rows` broadcasts of
 // a feed Rows x Vectors multiply-adds.
-template <int Lanes, int Rows, int Vectors, bool ByRows>
-void gemm_tile(int depth, const float* __restrict a, long lda, const float* __restrict b, long ldb,
-               float* __restrict c, long ldc, bool accumulate) {
-  using V = Vector<Lanes>;
-  V sum[Rows][Vectors];
-#pragma GCC unroll 32
-  for (int i = 0; i < Rows; ++i)
-#pragma GCC unroll 3
-    for (int v = 0; v < Vectors; ++v) sum[i][v] = V{};
+template <int Lanes, int Rows, int Vectors>
+struct Accumulators {
+  Vector<Lanes> sum[Rows][Vectors];
 
-  // By rows: one pointer for three rows, reached as p, p + lda, p + 2 lda, so that all fit the address registers.
-  constexpr int groups = ByRows ? (Rows + 2) / 3 : 1;
+  ACOL_INLINE Accumulators() {
+#pragma GCC unroll 32
+    for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 3
+      for (int v = 0; v < Vectors; ++v) sum[i][v] = Vector<Lanes>{};
+  }
+
+  // a_of(i): the number of row i; b_of(v): where vector v of b is.
+  template <class RowOf, class VectorAt>
+  ACOL_INLINE void add(const RowOf& a_of, const VectorAt& b_of) {
+    Vector<Lanes> row[Vectors];
+#pragma GCC unroll 3
+    for (int v = 0; v < Vectors; ++v) row[v] = load<Lanes>(b_of(v));
+#pragma GCC unroll 32
+    for (int i = 0; i < Rows; ++i) {
+      const float factor = a_of(i);
+#pragma GCC unroll 3
+      for (int v = 0; v < Vectors; ++v) sum[i][v] += factor * row[v];
+    }
+  }
+
+  ACOL_INLINE void write(float* c, long ldc, bool accumulate) const {
+#pragma GCC unroll 32
+    for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 3
+      for (int v = 0; v < Vectors; ++v) {
+        float* const out = c + i * ldc + v * Lanes;
+        store<Lanes>(out, accumulate ? load<Lanes>(out) + sum[i][v] : sum[i][v]);
+      }
+  }
+};
+
+template <int Lanes, int Rows, int Vectors>
+void tile_by_rows(int depth, const float* __restrict a, long lda, const float* __restrict b, long ldb,
+                  float* __restrict c, long ldc, bool accumulate) {
+  // One pointer for three rows, reached as p, p + lda, p + 2 lda, so that all fit the address registers.
+  constexpr int groups = (Rows + 2) / 3;
   const char* group[groups];
   const long step = lda * static_cast<long>(sizeof(float));
 #pragma GCC unroll 32
   for (int g = 0; g < groups; ++g) group[g] = reinterpret_cast<const char*>(a + 3 * g * lda);
-
-  for (int k = 0; k < depth; ++k) {
-    V row[Vectors];
-#pragma GCC unroll 3
-    for (int v = 0; v < Vectors; ++v) row[v] = load<Lanes>(b + v * Lanes);
+  Accumulators<Lanes, Rows, Vectors> sums;
+  for (int k = 0; k < depth; ++k, b += ldb) {
+    sums.add([&](int i) ACOL_ALWAYS { return *reinterpret_cast<const float*>(group[i / 3] + i % 3 * step); },
+             [=](int v) ACOL_ALWAYS { return b + v * Lanes; });
 #pragma GCC unroll 32
-    for (int i = 0; i < Rows; ++i) {
-      const float factor = ByRows ? *reinterpret_cast<const float*>(group[i / 3 % groups] + i % 3 * step) : a[i];
-#pragma GCC unroll 3
-      for (int v = 0; v < Vectors; ++v) sum[i][v] += factor * row[v];
-    }
-    if constexpr (ByRows) {
-#pragma GCC unroll 32
-      for (int g = 0; g < groups; ++g) group[g] += sizeof(float);
-    } else {
-      a += lda;
-    }
-    b += ldb;
+    for (int g = 0; g < groups; ++g) group[g] += sizeof(float);
   }
-
-#pragma GCC unroll 32
-  for (int i = 0; i < Rows; ++i)
-#pragma GCC unroll 3
-    for (int v = 0; v < Vectors; ++v) {
-      float* const out = c + i * ldc + v * Lanes;
-      store<Lanes>(out, accumulate ? load<Lanes>(out) + sum[i][v] : sum[i][v]);
-    }
+  sums.write(c, ldc, accumulate);
 }
 
 template <int Lanes, int Rows, int Vectors>
-constexpr GemmShape shape{Rows, Lanes* Vectors, gemm_tile<Lanes, Rows, Vectors, true>,
-                          gemm_tile<Lanes, Rows, Vectors, false>};
+void tile_by_depth(int depth, const float* __restrict a, long lda, const float* __restrict b, long ldb,
+                   float* __restrict c, long ldc, bool accumulate) {
+  Accumulators<Lanes, Rows, Vectors> sums;
+  for (int k = 0; k < depth; ++k, a += lda, b += ldb)
+    sums.add([=](int i) ACOL_ALWAYS { return a[i]; }, [=](int v) ACOL_ALWAYS { return b + v * Lanes; });
+  sums.write(c, ldc, accumulate);
+}
+
+// Asks for a tile of c, so that it is there when the sums are. Not unrolled: its addresses would cost registers.
+template <int Rows, int Columns>
+ACOL_INLINE void prefetch_tile(const float* c, long ldc) {
+#pragma GCC unroll 1
+  for (int i = 0; i < Rows; ++i, c += ldc) {
+    __builtin_prefetch(c, 1);
+    if (Columns > 16) __builtin_prefetch(c + 16, 1);
+  }
+}
+
+template <int Lanes, int Rows, int Vectors>
+void tile_by_channels(int depth, const float* __restrict a, long lda, const float* __restrict b, long,
+                      float* __restrict c, long ldc, bool accumulate) {
+  prefetch_tile<Rows, Lanes * Vectors>(c, ldc);
+  Accumulators<Lanes, Rows, Vectors> sums;
+  for (int first = 0; first < depth; first += gemm_block, a += Rows * gemm_block) {
+    if (lda != 0) {
+#pragma GCC unroll 1
+      for (int i = 0; i < Rows; ++i) __builtin_prefetch(a + lda + i * gemm_block, 0, 2);
+    }
+    const int steps = depth - first < gemm_block ? depth - first : gemm_block;
+    for (int k = 0; k < steps; ++k, b += Vectors * Lanes)
+      sums.add([=](int i) ACOL_ALWAYS { return a[i * gemm_block + k]; },
+               [=](int v) ACOL_ALWAYS { return b + v * Lanes; });
+  }
+  sums.write(c, ldc, accumulate);
+}
+
+template <int Lanes, int Rows, int Vectors>
+void tile_by_tiles(int depth, const float* __restrict a, long, const float* __restrict b, long ldb,
+                   float* __restrict c, long ldc, bool accumulate) {
+  static_assert(gemm_block % Rows == 0 && gemm_block % Lanes == 0);
+  prefetch_tile<Rows, Lanes * Vectors>(c, ldc);
+  Accumulators<Lanes, Rows, Vectors> sums;
+  for (int k = 0; k < depth; ++k, a += gemm_block, b += gemm_block)
+    sums.add([=](int i) ACOL_ALWAYS { return a[i]; },
+             [=](int v) ACOL_ALWAYS { return b + v * Lanes / gemm_block * ldb + v * Lanes % gemm_block; });
+  sums.write(c, ldc, accumulate);
+}
+
+template <int Lanes, int Rows, int Vectors>
+constexpr GemmShape shape{Rows, Lanes* Vectors, tile_by_rows<Lanes, Rows, Vectors>,
+                          tile_by_depth<Lanes, Rows, Vectors>};
 
 template <int... Rows>
 struct RowCounts {};
@@ -66,16 +125,17 @@ struct RowsUpTo<0, Rows...> {
   using Counts = RowCounts<Rows...>;
 };
 
-template <int Lanes, int Vectors, bool ByRows, class Counts>
+template <int Lanes, int Vectors, class Counts>
 struct StripTiles;
-template <int Lanes, int Vectors, bool ByRows, int... Rows>
-struct StripTiles<Lanes, Vectors, ByRows, RowCounts<Rows...>> {
-  static constexpr GemmTile tiles[]{gemm_tile<Lanes, Rows, Vectors, ByRows>...};
+template <int Lanes, int Vectors, int... Rows>
+struct StripTiles<Lanes, Vectors, RowCounts<Rows...>> {
+  static constexpr GemmTile tiles[]{tile_by_channels<Lanes, Rows, Vectors>...};
 };
 
-template <int Lanes, int Rows, int Vectors>
-constexpr GemmStrip strip{Rows, Lanes* Vectors, StripTiles<Lanes, Vectors, true, typename RowsUpTo<Rows>::Counts>::tiles,
-                          StripTiles<Lanes, Vectors, false, typename RowsUpTo<Rows>::Counts>::tiles};
+// Up to Rows rows for sums over channels, TileRows for sums over tiles.
+template <int Lanes, int Vectors, int Rows, int TileRows>
+constexpr GemmStrip strip{Lanes* Vectors, Rows, StripTiles<Lanes, Vectors, typename RowsUpTo<Rows>::Counts>::tiles,
+                          TileRows, tile_by_tiles<Lanes, TileRows, Vectors>};
 
 }  // namespace
 }  // namespace acol

@@ -8,7 +8,7 @@ namespace acol {
 
 const SimdKernels& simd_kernels_scalar() {
   static constexpr GemmShape shapes[]{shape<4, 4, 2>, shape<4, 8, 1>};
-  static constexpr SimdKernels kernels{{shapes, 2, strip<4, 4, 2>, strip<4, 8, 1>}, winograd<F2, 4>, winograd<F4, 4>, transpose<4>};
+  static constexpr SimdKernels kernels{{shapes, 2, strip<4, 2, 4, 4>, strip<4, 1, 8, 8>}, winograd<F2, 4>, winograd<F4, 4>, transpose<4>};
   return kernels;
 }
 

@@ -1,6 +1,9 @@
 // Vectors of floats in GCC's vector extensions: arithmetic is written with + and *, comparisons give masks.
 #pragma once
 
+#define ACOL_INLINE inline __attribute__((always_inline))
+#define ACOL_ALWAYS __attribute__((always_inline))  // for lambdas
+
 namespace acol {
 namespace {
 

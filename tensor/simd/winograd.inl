@@ -6,14 +6,13 @@
 //   F(2, 3): points 0, 1, -1 and infinity.  F(4, 3): points 0, +-a, +-b and infinity, a = sqrt(1/2), b = sqrt(2): the
 //   products a b = 1 keep the numbers in B^T, G and A^T near 1, and the error at half of that of points 1, 2.
 // The gradients are the transposes: of A^T for dy, and of G for dw.
+#include "tensor/simd/gemm_tile.h"
 #include "tensor/simd/vector.inl"
 #include "tensor/simd/winograd.h"
 
 namespace acol {
 namespace {
 
-#define ACOL_INLINE inline __attribute__((always_inline))
-#define ACOL_ALWAYS __attribute__((always_inline))
 
 struct F2 {
   static constexpr int outputs = 2, points = 4;
@@ -119,25 +118,31 @@ struct F4 {
 };
 
 // From x From numbers, read through get(row, column), become To x To, written through put(row, column, value):
-// `transform` goes over each column, then over each row of what that gave.
-template <class V, int From, int To, class Transform, class Get, class Put>
+// `transform` goes over each column, then over each row of what that gave. In `Parts` rounds, each for some of the rows:
+// reading again is cheaper than to keep more numbers in between than there are registers. (What a round does not need
+// of the columns' transforms, the compiler leaves out.)
+template <class V, int From, int To, int Parts = 1, class Transform, class Get, class Put>
 ACOL_INLINE void two_dimensional(const Transform& transform, const Get& get, const Put& put) {
-  V middle[To][From];
+  constexpr int rows = To / Parts;
+#pragma GCC unroll 3
+  for (int first = 0; first < To; first += rows) {
+    V middle[rows][From];
 #pragma GCC unroll 6
-  for (int j = 0; j < From; ++j) {
-    V in[From], out[To];
+    for (int j = 0; j < From; ++j) {
+      V in[From], out[To];
 #pragma GCC unroll 6
-    for (int i = 0; i < From; ++i) in[i] = get(i, j);
-    transform(in, out);
+      for (int i = 0; i < From; ++i) in[i] = get(i, j);
+      transform(in, out);
 #pragma GCC unroll 6
-    for (int i = 0; i < To; ++i) middle[i][j] = out[i];
-  }
+      for (int i = 0; i < rows; ++i) middle[i][j] = out[first + i];
+    }
 #pragma GCC unroll 6
-  for (int i = 0; i < To; ++i) {
-    V out[To];
-    transform(middle[i], out);
+    for (int i = 0; i < rows; ++i) {
+      V out[To];
+      transform(middle[i], out);
 #pragma GCC unroll 6
-    for (int j = 0; j < To; ++j) put(i, j, out[j]);
+      for (int j = 0; j < To; ++j) put(first + i, j, out[j]);
+    }
   }
 }
 
@@ -162,42 +167,45 @@ ACOL_INLINE Vector<L> load_pixel(const float* const* pixels, const float* const*
 }
 
 template <class F, int Lanes, bool Masked>
-ACOL_INLINE void input_all(const float* const* pixels, const float* const* mask, int channels, float* v, long stride) {
+ACOL_INLINE void input_all(const float* const* pixels, const float* const* mask, int channels, float* v, long block,
+                           long stride) {
   constexpr int n = F::points;
   for_each_vector<Lanes>(channels, [=]<int L>(int c) ACOL_ALWAYS {
     using V = Vector<L>;
-    two_dimensional<V, n, n>([](const V(&d)[n], V(&t)[n]) ACOL_ALWAYS { F::input(d, t); },
+    float* const out = v + c / gemm_block * block + c % gemm_block;
+    two_dimensional<V, n, n, Masked ? 1 : 2>([](const V(&d)[n], V(&t)[n]) ACOL_ALWAYS { F::input(d, t); },
                              [=](int i, int j) ACOL_ALWAYS { return load_pixel<L, Masked>(pixels, mask, i * n + j, c); },
-                             [=](int i, int j, V t) ACOL_ALWAYS { store<L>(v + (i * n + j) * stride + c, t); });
+                             [=](int i, int j, V t) ACOL_ALWAYS { store<L>(out + (i * n + j) * stride, t); });
   });
 }
 
 template <class F, int Lanes>
-void input(const float* const* pixels, const float* const* mask, int channels, float* v, long stride) {
+void input(const float* const* pixels, const float* const* mask, int channels, float* v, long block, long stride) {
   if (mask != nullptr)
-    input_all<F, Lanes, true>(pixels, mask, channels, v, stride);
+    input_all<F, Lanes, true>(pixels, mask, channels, v, block, stride);
   else
-    input_all<F, Lanes, false>(pixels, mask, channels, v, stride);
+    input_all<F, Lanes, false>(pixels, mask, channels, v, block, stride);
 }
 
 template <class F, int Lanes, bool Masked>
 ACOL_INLINE void output_gradient_all(const float* const* pixels, const float* const* mask, int channels, float* e,
-                                     long stride) {
+                                     long block, long stride) {
   constexpr int n = F::points, m = F::outputs;
   for_each_vector<Lanes>(channels, [=]<int L>(int c) ACOL_ALWAYS {
     using V = Vector<L>;
+    float* const out = e + c / gemm_block * block + c % gemm_block;
     two_dimensional<V, m, n>([](const V(&y)[m], V(&t)[n]) ACOL_ALWAYS { F::output_gradient(y, t); },
                              [=](int i, int j) ACOL_ALWAYS { return load_pixel<L, Masked>(pixels, mask, i * m + j, c); },
-                             [=](int i, int j, V t) ACOL_ALWAYS { store<L>(e + (i * n + j) * stride + c, t); });
+                             [=](int i, int j, V t) ACOL_ALWAYS { store<L>(out + (i * n + j) * stride, t); });
   });
 }
 
 template <class F, int Lanes>
-void output_gradient(const float* const* pixels, const float* const* mask, int channels, float* e, long stride) {
+void output_gradient(const float* const* pixels, const float* const* mask, int channels, float* e, long block, long stride) {
   if (mask != nullptr)
-    output_gradient_all<F, Lanes, true>(pixels, mask, channels, e, stride);
+    output_gradient_all<F, Lanes, true>(pixels, mask, channels, e, block, stride);
   else
-    output_gradient_all<F, Lanes, false>(pixels, mask, channels, e, stride);
+    output_gradient_all<F, Lanes, false>(pixels, mask, channels, e, block, stride);
 }
 
 template <class F, int Lanes>
