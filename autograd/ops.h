@@ -26,7 +26,7 @@ Variable linear(const Variable& x, const Variable& w, const Variable& bias);
 
 struct Pool2dOptions {
   Pair window{2, 2}, stride{2, 2}, pad{0, 0};
-  bool relu = false;  // max_pool2d only: y = max(pooled, 0), the same as pooling max(x, 0)
+  bool relu = false;  // max_pool2d only: y = max(pooled, 0), as the pool of max(x, 0), but for the sign of a 0
 };
 Variable max_pool2d(const Variable& x, const Pool2dOptions& options);
 // count_padding: zeros of the padding count in the mean (PyTorch's count_include_pad, its default).

@@ -205,7 +205,8 @@ void give_back_memory(std::byte* memory, std::size_t bytes) { arena().give_back(
 
 std::shared_ptr<std::byte[]> shared_buffer(std::size_t bytes) {
   std::byte* const memory = take_memory(bytes);
-  check(memory != nullptr, "out of memory: ", bytes >> 20, " MB asked for one tensor; lower --batch-size or --crop");
+  check(memory != nullptr, "out of memory: ", bytes >> 20,
+        " MB asked for one tensor; lower --batch-size, --micro-batch or --crop, or train with --memory lean");
   return {memory, [bytes](std::byte* pointer) { give_back_memory(pointer, bytes); }};
 }
 

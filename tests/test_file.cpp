@@ -1,5 +1,6 @@
 // Files are replaced whole or not at all.
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -111,4 +112,29 @@ TEST_CASE("errors name the path and the reason") {
   CHECK(contains(text, "taken"));
   CHECK(fs::is_directory(folder.path / "taken"));
   CHECK(folder.files() == 1);
+}
+
+TEST_CASE("a file to read at any place") {
+  const Folder folder;
+  const fs::path path = folder.path / "a.bin";
+  write_file_atomically(path, "0123456789");
+  const InputFile file(path);
+  CHECK(file.size() == 10);
+  std::string text(4, '-');
+  CHECK(file.read(3, text.data(), 4));
+  CHECK(text == "3456");
+  CHECK(file.read(0, text.data(), 4));
+  CHECK(text == "0123");
+  CHECK_FALSE(file.read(7, text.data(), 4));
+  CHECK_FALSE(file.read(20, text.data(), 1));
+  CHECK(file.read(10, text.data(), 0));
+  write_file_atomically(path, "another");
+  CHECK(file.read(8, text.data(), 2));
+  CHECK(text.substr(0, 2) == "89");
+
+  CHECK(contains(error_of([&] { InputFile(folder.path / "missing"); }), "missing"));
+  CHECK(contains(error_of([&] { InputFile again(folder.path); }), "it is a folder"));
+  const fs::path pipe = folder.path / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(contains(error_of([&] { InputFile again(pipe); }), "no regular file"));  // and does not wait for a writer
 }

@@ -97,6 +97,7 @@ TEST_CASE("every operation names itself, what it expected and what came") {
        [&] {
          avg_pool2d(image, pool({5, 2}, {1, 1}, {0, 0}));
        }},
+      {"avg_pool2d", "ReLU", [&] { avg_pool2d(image, {.relu = true}); }},
       {"global_avg_pool", "got (3)", [&] { global_avg_pool(three); }},
       {"relu", "undefined", [&] { relu(none); }},
       {"add", "(2, 3) and b (3)", [&] { add(row, three); }},

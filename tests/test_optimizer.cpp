@@ -52,6 +52,36 @@ double worst_difference(const Tensor& got, const std::vector<double>& want) {
 
 }  // namespace
 
+TEST_CASE("sgd: one by one in any order is a step") {
+  const auto make = [] {
+    std::vector<NamedParameter> all;
+    for (std::uint32_t i = 0; i < 4; ++i)
+      all.push_back(parameter("p" + std::to_string(i), random_values(5 + i, i), DType::float32));
+    return all;
+  };
+  const std::vector<NamedParameter> whole = make(), single = make();
+  const auto groups = [](const std::vector<NamedParameter>& p) {
+    return std::vector<ParameterGroup>{{"slow", {p[0], p[1]}, 1, 0.1}, {"fast", {p[2], p[3]}, 10, 0.01}};
+  };
+  Sgd at_once(groups(whole)), one_by_one(groups(single));
+  for (std::uint32_t step = 0; step < 3; ++step) {
+    for (std::size_t i = 0; i < 3; ++i)  // the last has no gradient
+      for (const auto* p : {&whole[i], &single[i]})
+        set_gradient(*p, random_values(5 + i, static_cast<std::uint32_t>(i), step + 1));
+    at_once.step(0.1, 0.5);
+    for (const std::size_t i : {2u, 0u, 3u, 1u}) one_by_one.step_one(single[i].variable, 0.1, 0.5);
+    for (std::size_t i = 0; i < 4; ++i) {
+      CHECK(whole[i].variable.value().to_vector() == single[i].variable.value().to_vector());
+      CHECK(at_once.velocities()[i].second.to_vector() == one_by_one.velocities()[i].second.to_vector());
+    }
+  }
+  const NamedParameter stranger = parameter("stranger", {1});
+  CHECK_THROWS_AS(one_by_one.step_one(stranger.variable, 0.1), Error);
+  CHECK_THROWS_AS(one_by_one.step_one(single[0].variable, -1), Error);
+  CHECK_THROWS_AS(one_by_one.step_one(single[0].variable, 1, NAN), Error);
+  CHECK(squared_gradient(single[3].variable) == 0);
+}
+
 TEST_CASE("sgd: two steps by hand") {
   for (const bool nesterov : {false, true}) {
     const NamedParameter p = parameter("w", {1.0});

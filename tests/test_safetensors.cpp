@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -160,6 +161,88 @@ TEST_CASE("filters change their order between file and memory") {
   CHECK(same_bits(filter_to_file(in_memory), in_file.to(DType::float64)));
   CHECK_THROWS_AS(filter_from_file(Tensor::zeros({2, 3})), Error);
   CHECK_THROWS_AS(filter_to_file(Tensor::zeros({2, 3, 4})), Error);
+}
+
+TEST_CASE("safetensors reader: tensors straight to where they belong, any type, in pieces and threads") {
+  const Folder folder;
+  // Filters of 7 x 9 taps a row of channels: many to a piece. One row of the large one is more than a piece.
+  const Shape small{401, 7, 3, 3}, large{3, 2000, 3, 3};
+  const auto count = static_cast<int>(small.count() + large.count());
+  for (const auto& [this_dtype, bytes] :
+       std::vector<std::pair<std::string, int>>{{"F32", 4}, {"F64", 8}, {"BF16", 2}}) {
+    const auto& dtype = this_dtype;  // a message is a lambda, and Clang 14 captures no binding
+    CAPTURE(dtype);
+    // Whole numbers of at most eight bits, which each type has.
+    std::vector<float> values(static_cast<std::size_t>(count));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * 37 % 251) - 125;
+    std::string data;
+    for (const float value : values) {
+      const double wide = value;
+      const auto half = static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
+      data.append(dtype == "F64"    ? reinterpret_cast<const char*>(&wide)
+                  : dtype == "BF16" ? reinterpret_cast<const char*>(&half)
+                                    : reinterpret_cast<const char*>(&value),
+                  static_cast<std::size_t>(bytes));
+    }
+    const auto entry = [&](const Shape& shape, std::int64_t begin) {
+      return message(R"({"dtype":")", dtype, R"(","shape":[)", shape[0], ",", shape[1], ",", shape[2], ",", shape[3],
+                     R"(],"data_offsets":[)", begin * bytes, ",", (begin + shape.count()) * bytes, "]}");
+    };
+    const std::string header = R"({"small":)" + entry(small, 0) + R"(,"large":)" + entry(large, small.count()) + "}";
+    write_raw(folder.file(), length_prefix(header.size()) + header + data);
+
+    const SafetensorsReader reader(folder.file());
+    CHECK(reader.names() == std::vector<std::string>{"large", "small"});
+    CHECK(reader.shape("large") == large);
+    CHECK(reader.contains("small"));
+    CHECK_FALSE(reader.contains("medium"));
+    for (const DType wanted : {DType::float32, DType::float64})
+      for (const std::string name : {"small", "large"}) {
+        const Shape shape = reader.shape(name);
+        const float* const first = values.data() + (name == "large" ? small.count() : 0);
+        const Tensor in_file = Tensor::from(shape, std::vector<float>(first, first + shape.count())).to(wanted);
+        Tensor plain = Tensor::full(shape, std::numeric_limits<double>::quiet_NaN(), wanted);
+        reader.read_into(name, plain);
+        CHECK(same_bits(plain, in_file));
+        Tensor filter = Tensor::full({shape[0], shape[2], shape[3], shape[1]}, NAN, wanted);
+        reader.read_filter_into(name, filter);
+        CHECK(same_bits(filter, filter_from_file(in_file)));
+        CHECK(same_bits(reader.read(name).to(wanted), in_file));
+      }
+  }
+}
+
+TEST_CASE("safetensors reader: what is missing, of another shape, cut off or replaced once it is open") {
+  const Folder folder;
+  SafetensorsFile file;
+  file.tensors["w"] = Tensor::full({64, 32, 3, 3}, 1.5);
+  file.tensors["b"] = Tensor::full({64}, 2.5);
+  write_safetensors(folder.file(), file);
+  const SafetensorsReader reader(folder.file());
+  const auto says = [&](const auto& call, const char* part) {
+    const std::string text = error_of(call);
+    CAPTURE(text);
+    CHECK(text.find(part) != std::string::npos);
+    CHECK(text.find("x.safetensors") != std::string::npos);
+  };
+  Tensor b = Tensor::zeros({64}), w = Tensor::zeros({64, 3, 3, 32}), other = Tensor::zeros({64, 3, 32, 3});
+  says([&] { reader.read("c"); }, "tensor c is missing");
+  says([&] { reader.shape("c"); }, "tensor c is missing");
+  says([&] { reader.read_into("b", w); }, "tensor b has shape");
+  says([&] { reader.read_filter_into("w", other); }, "tensor w has shape");
+  says([&] { reader.read_filter_into("b", w); }, "tensor b has shape");
+  CHECK_THROWS_AS(reader.read_filter_into("b", b), Error);
+
+  // Training goes on and saves: who reads keeps the file that was opened.
+  file.tensors["b"] = Tensor::full({64}, -1);
+  write_safetensors(folder.file(), file);
+  reader.read_into("b", b);
+  CHECK(b.at(63) == 2.5);
+
+  const SafetensorsReader shortened(folder.file());
+  fs::resize_file(folder.file(), fs::file_size(folder.file()) - 5000);
+  says([&] { shortened.read_filter_into("w", w); }, "reading tensor \"w\" failed");
+  says([&] { shortened.read("w"); }, "reading tensor \"w\" failed");
 }
 
 TEST_CASE("safetensors: what cannot be written") {

@@ -131,6 +131,21 @@ TEST_CASE("every test file is in the build") {
   for (const std::string& name : built) CHECK_MESSAGE(written.count(name), "there is no tests/test_", name, ".cpp");
 }
 
+// So that the thread sanitizer's build can start threads that it understands.
+TEST_CASE("only parallel_chunks() starts threads of OpenMP") {
+  int starts = 0;
+  for (const char* folder : {"tensor", "autograd", "layers", "acol", "tools"})
+    for (const fs::path& file : files_under(folder))
+      for (const std::string& line : lines_of(file)) {
+        if (!is_code(file) || line.find("#pragma omp ") == std::string::npos) continue;
+        INFO(file.string(), ": ", line);
+        if (line.find("#pragma omp simd") != std::string::npos) continue;
+        ++starts;
+        CHECK(file == root / "tensor/cpu/parallel.h");
+      }
+  CHECK(starts == 1);
+}
+
 // One binary runs everywhere, and adds in the order that is written.
 TEST_CASE("only tensor/simd/ is compiled for more than the baseline") {
   int flags = 0;

@@ -198,7 +198,7 @@ TEST_CASE("erase-after: branch B keeps its first bits until it joins") {
       CAPTURE(name);
       const bool in_b = name.starts_with("classifier_b.");
       CHECK(same_bits(before[i].variable.value(), after[i].variable.value()) == (in_b && b_as_drawn));
-      const Tensor& velocity = now.file.tensors.at("optimizer." + name);
+      const Tensor velocity = now.file.read("optimizer." + name);
       double largest = 0;
       for (std::int64_t k = 0; k < velocity.count(); ++k) largest = std::max(largest, std::abs(velocity.at(k)));
       CHECK((largest == 0) == (in_b && b_as_drawn));
@@ -264,8 +264,8 @@ TEST_CASE("a rate that explodes stops the run; the state that is kept is finite 
       RunOptions run = into(out);
       run.save_every = 1;
       CHECK_THROWS_WITH_AS(train(config, set().train, &set().val, run, {}), doctest::Contains("not finite"), Error);
-      const Checkpoint kept = load_checkpoint(out / "last.safetensors");
-      CHECK(all_finite(kept.file));
+      CHECK(load_checkpoint(out / "last.safetensors").state.step >= 0);  // it loads
+      CHECK(all_finite(read_safetensors(out / "last.safetensors")));
       if (fs::exists(out / "best.safetensors")) CHECK(all_finite(read_safetensors(out / "best.safetensors")));
     }
 }

@@ -54,6 +54,17 @@ void add_repeats_option(CLI::App& app, BenchOptions& options, int standard) {
       ->check(at_least(1));
 }
 
+void add_training_options(CLI::App& app, BenchOptions& options) {
+  app.add_option_function<std::string>(
+         "--memory", [&options](const std::string& name) { options.memory = parse_memory_mode(name); },
+         "plain, or lean: as acol train has it")
+      ->check(CLI::IsMember({"plain", "lean"}))
+      ->default_str("plain");
+  app.add_option("--micro-batch", options.micro_batch, "pictures in the network at a time; 0: the whole batch")
+      ->capture_default_str()
+      ->check(at_least(0));
+}
+
 void add_save_option(CLI::App& app, BenchOptions& options, const std::string& help) {
   app.add_option("--save", options.save, help)->type_name("DIR");
 }
@@ -140,16 +151,18 @@ Command add_bench(CLI::App& program) {
   add_repeats_option(*net.app, net.options, 15);
   add_save_option(*net.app, net.options, "write model.safetensors and, with what came out, net.safetensors there");
 
-  Kind& train = add_kind(*app, *kinds, "train", "a training step: forward, backward, SGD", bench_train);
+  Kind& train = add_kind(*app, *kinds, "train", "a step of acol train: forward, backward, SGD", bench_train);
   add_network_options(*train.app, train.options);
   add_batch_option(*train.app, train.options, 8, "pictures at once");
   add_repeats_option(*train.app, train.options, 5);
+  add_training_options(*train.app, train.options);
   add_save_option(*train.app, train.options, "write model.safetensors and, after one step, train.safetensors there");
   train.app->footer("Its GFLOP/s count three forward passes a step.");
 
   Kind& memory = add_kind(*app, *kinds, "memory", "peak memory of one inference and of training", bench_memory);
   add_network_options(*memory.app, memory.options);
   add_batch_option(*memory.app, memory.options, 8, "pictures of a training step; inference has one");
+  add_training_options(*memory.app, memory.options);
 
   app->footer(
       "Weights and pictures are random. GFLOP/s count the multiplications and additions of direct convolution, "

@@ -10,6 +10,7 @@
 
 #include "acol/network/config.h"
 #include "acol/train/model.h"
+#include "acol/train/step.h"
 #include "command.h"
 #include "tensor/tensor.h"
 
@@ -20,6 +21,8 @@ struct BenchOptions {
   int size = 224;  // pixels, the side of a picture
   int batch_size = 8;
   int repeats = 7;
+  int micro_batch = 0;                    // of training; 0: the whole batch at once
+  MemoryMode memory = MemoryMode::plain;  // of training
   ThreadOptions threads;
   std::filesystem::path json;  // empty: none
   std::filesystem::path save;  // a folder for inputs and results, or empty
@@ -34,14 +37,14 @@ BenchTimes time_repeats(int repeats, const std::function<void()>& body);
 
 // One line of the table and one object of the JSON file. What has no meaning for a measurement stays empty: null.
 struct BenchRow {
-  std::string what;   // forward, backward_data, backward_weights, train, fma_peak_1_thread, ...
-  std::string layer;  // conv1_2, a1, net; empty: none
-  std::optional<int> batch;
-  std::optional<BenchTimes> ms;
-  std::optional<double> gflops;         // of direct convolution, whatever the algorithm: 2 x its multiply-adds
-  std::optional<double> share_of_peak;  // gflops / (threads x one core's FMA peak); Winograd can exceed 1
-  std::optional<double> peak_rss_mb;    // 2^20 bytes
-  std::string remark;                   // in the table only
+  std::string what{};   // forward, backward_data, backward_weights, train, fma_peak_1_thread, ...
+  std::string layer{};  // conv1_2, a1, net; empty: none
+  std::optional<int> batch{};
+  std::optional<BenchTimes> ms{};
+  std::optional<double> gflops{};         // of direct convolution, whatever the algorithm: 2 x its multiply-adds
+  std::optional<double> share_of_peak{};  // gflops / (threads x one core's FMA peak); Winograd can exceed 1
+  std::optional<double> peak_rss_mb{};    // 2^20 bytes
+  std::string remark{};                   // in the table only
 };
 
 struct BenchReport {

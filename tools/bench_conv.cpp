@@ -1,5 +1,6 @@
 // acol bench conv: every convolution of a network alone, forward and both gradients, by the kernels that training uses.
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "bench.h"
@@ -19,13 +20,13 @@ struct Layer {
   std::string name;  // conv1_1, ...; a1 a2 a3 and b1 b2 b3 in the classifiers
   Conv2dGeometry geometry;
   bool relu = false;
-  int uses = 1;  // layers of the network with this very shape
+  int uses = 1;  // layers of the network with this shape
 };
 
 bool same_shape(const Layer& a, const Layer& b) {
   return a.geometry.x_shape() == b.geometry.x_shape() && a.geometry.w_shape() == b.geometry.w_shape() &&
          a.geometry.stride_h == b.geometry.stride_h && a.geometry.pad_h == b.geometry.pad_h &&
-         a.geometry.dilation_h == b.geometry.dilation_h && a.relu == b.relu;
+         a.geometry.dilation_h == b.geometry.dilation_h;
 }
 
 // In the order of the forward pass, of equal shapes only the first. Modules come in that order; only the trunk's pools
@@ -99,19 +100,21 @@ struct Data {
 void forward(const Conv2dGeometry& g, bool relu, Data& data) {
   kernels<float>().conv2d_forward(g, data.x.f32(), data.w.f32(), data.bias.f32(), relu, data.y.f32());
 }
-void backward_data(const Conv2dGeometry& g, Data& data) {
-  kernels<float>().conv2d_backward_data(g, data.dy.f32(), data.w.f32(), data.dx.f32());
+// `relu`: the gradient passes where forward with `relu` left something in y.
+void backward_data(const Conv2dGeometry& g, bool relu, Data& data) {
+  kernels<float>().conv2d_backward_data(g, data.dy.f32(), relu ? data.y.f32() : nullptr, data.w.f32(), data.dx.f32());
 }
-void backward_weights(const Conv2dGeometry& g, Data& data) {
-  kernels<float>().conv2d_backward_weights(g, data.dy.f32(), data.x.f32(), data.dw.f32(), data.db.f32());
+void backward_weights(const Conv2dGeometry& g, bool relu, Data& data) {
+  kernels<float>().conv2d_backward_weights(g, data.dy.f32(), relu ? data.y.f32() : nullptr, data.x.f32(), data.dw.f32(),
+                                           data.db.f32());
 }
 
 // One run of each without ReLU, inputs and results in one file. Before anything is timed: gradients add up.
 void save(const std::filesystem::path& folder, const Layer& layer, Data& data) {
   const Conv2dGeometry& g = layer.geometry;
   forward(g, false, data);
-  backward_data(g, data);
-  backward_weights(g, data);
+  backward_data(g, false, data);
+  backward_weights(g, false, data);
   SafetensorsFile file;
   file.tensors = {{"x", data.x}, {"bias", data.bias}, {"dy", data.dy}, {"y", data.y}, {"dx", data.dx}, {"db", data.db}};
   file.tensors["w"] = filter_to_file(data.w);
@@ -151,8 +154,8 @@ BenchReport bench_conv(const BenchOptions& options) {
     };
     measure("forward", [&] { forward(g, layer.relu, data); });
     // Nobody wants the gradient of the pictures, so the first layer has no backward_data.
-    if (i > 0) measure("backward_data", [&] { backward_data(g, data); });
-    measure("backward_weights", [&] { backward_weights(g, data); });
+    if (i > 0) measure("backward_data", [&] { backward_data(g, layer.relu, data); });
+    measure("backward_weights", [&] { backward_weights(g, layer.relu, data); });
   }
   report.lines.push_back(message("All convolutions of the network, from the medians: forward ",
                                  fixed_text(sums["forward"], 1), " ms, backward_data ",

@@ -5,16 +5,13 @@
 #include <array>
 #include <cmath>
 #include <fstream>
-#include <memory>
 
 #include "acol/evaluate/class_maps.h"
-#include "acol/train/trainer.h"
+#include "acol/train/step.h"
 #include "autograd/ops.h"
 #include "bench.h"
 #include "interrupt.h"
-#include "layers/optimizer.h"
 #include "progress.h"
-#include "tensor/file.h"
 #include "tensor/safetensors.h"
 #include "tensor/threads.h"
 
@@ -69,11 +66,12 @@ class Inference {
   Tensor images_;
 };
 
-// A training step on the same batch again and again: forward, backward, SGD, with the paper's settings.
+// A step of `acol train` on the same batch again and again, with the paper's settings.
 class Training {
  public:
   explicit Training(const BenchOptions& options)
-      : model_(bench_model(options)),
+      : memory_(options.memory),
+        model_(bench_model(options)),
         network_(*model_.network),
         images_(bench_images(options)),
         labels_(bench_labels(options)),
@@ -83,39 +81,47 @@ class Training {
     if (!options.save.empty()) save(options.save);
   }
 
-  void run() {
-    optimizer_.clear_gradients();
-    losses_ = forward_losses(network_, images_, labels_, EraseLabel::truth, network_.has_branch_b());
-    losses_.total.backward();
-    optimizer_.step(model_.config.rate);
-    check(std::isfinite(losses_.total.value().at(0)), "bench: the loss of the random batch is not finite");
-  }
+  void run() { step(memory_); }
 
  private:
+  StepResult step(MemoryMode memory) {
+    const StepInput input{.images = images_,
+                          .labels = labels_,
+                          .step = step_++,
+                          .rate = model_.config.rate,
+                          .use_branch_b = network_.has_branch_b()};
+    const StepResult result = train_step(network_, optimizer_, model_.config, memory, input);
+    check(std::isfinite(result.gradient_norm), "bench: the training on random pictures diverged");
+    return result;
+  }
+
   // The model, one step's inputs, losses and gradients, and the weights after it.
   void save(const fs::path& folder) {
     write_safetensors(folder / "model.safetensors", model_file(model_));
-    run();
+    const StepResult result = step(MemoryMode::plain);  // lean keeps no gradients, but has the same bits
     SafetensorsFile file = model_file(model_);
     file.metadata.clear();
-    std::vector<double> labels(labels_.begin(), labels_.end());
     file.tensors["input"] = images_;
-    file.tensors["labels"] = Tensor::from({static_cast<int>(labels.size())}, labels);
-    file.tensors["loss_a"] = losses_.loss_a.value();
-    if (losses_.loss_b.defined()) file.tensors["loss_b"] = losses_.loss_b.value();
+    file.tensors["labels"] = vector_of({labels_.begin(), labels_.end()});
+    file.tensors["loss_a"] = vector_of({result.loss_a});
+    if (result.loss_b) file.tensors["loss_b"] = vector_of({*result.loss_b});
     for (const NamedParameter& parameter : network_.parameters()) {
       const Tensor& gradient = parameter.variable.grad();
       file.tensors["gradient." + parameter.name] = gradient.shape().rank() == 4 ? filter_to_file(gradient) : gradient;
     }
     write_safetensors(folder / "train.safetensors", file);
   }
+  static Tensor vector_of(const std::vector<double>& values) {
+    return Tensor::from({static_cast<int>(values.size())}, values);
+  }
 
+  MemoryMode memory_;
   Model model_;
   Network& network_;
   Tensor images_;
   std::vector<int> labels_;
   Sgd optimizer_;
-  StepLosses losses_;
+  std::int64_t step_ = 0;
 };
 
 // Multiply-adds of a forward pass of the batch. A training step is taken as three of them, as usual; the gradient of
@@ -196,6 +202,8 @@ Model bench_model(const BenchOptions& options) {
   TrainConfig config = preset_config(Preset::paper);
   config.network = options.network;
   config.initialiser = Initialiser::he;
+  config.batch_size = options.batch_size;
+  config.micro_batch = options.micro_batch;
   config.preprocessing.crop = options.size;
   config.preprocessing.resize = std::max(options.size, config.preprocessing.resize);
   std::vector<std::string> classes;
@@ -233,10 +241,7 @@ BenchReport bench_train(const BenchOptions& options) {
 }
 
 BenchReport bench_memory(const BenchOptions& options) {
-  BenchOptions one = options;
-  one.batch_size = 1;
   BenchReport report;
-  report.rows.push_back(memory_row(one, "forward", [&] { Inference(one).run(); }));
   // The second step has the velocities beside it from its start, as all later ones.
   report.rows.push_back(memory_row(options, "train", [&] {
     Training training(options);
@@ -244,6 +249,9 @@ BenchReport bench_memory(const BenchOptions& options) {
     stop_if_interrupted();
     training.run();
   }));
+  BenchOptions one = options;
+  one.batch_size = 1;
+  report.rows.push_back(memory_row(one, "forward", [&] { Inference(one).run(); }));
   return report;
 }
 

@@ -2,6 +2,7 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$root/build
+configure_options=()  # of cmake, for a folder that is not configured yet
 
 # Names of Debian packages that are missing, judged by what they bring, so that other ways of installing count too.
 missing_packages() {
@@ -56,7 +57,7 @@ configure_and_build() {
   if [ ! -f "$build/CMakeCache.txt" ]; then
     local generator=()
     command -v ninja >/dev/null && generator=(-G Ninja)
-    cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release "${generator[@]}" >&2
+    cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release "${generator[@]}" "${configure_options[@]}" >&2
   fi
   local targets=()
   [ $# -gt 0 ] && targets=(--target "$@")

@@ -117,7 +117,7 @@ Command add_train(CLI::App& program) {
       ->check(number("in [0, 1048576]", [](double mb) { return mb >= 0 && mb <= 1048576; }));
   app->add_option_function<std::string>(
          "--memory", [options](const std::string& name) { options->run.memory = parse_memory_mode(name); },
-         "plain, or lean: about two thirds of it for a little more work; the same weights")
+         "plain, or lean: less of it for a little more work; the same weights. Saves most with --clip-norm 0")
       ->default_str("plain")
       ->check(CLI::IsMember({"plain", "lean"}));
   app->add_option("--log-every", options->run.log_every, "steps between two lines of log.jsonl")

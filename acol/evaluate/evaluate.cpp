@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "acol/data/image.h"
@@ -12,6 +13,7 @@
 #include "acol/evaluate/max_box_acc.h"
 #include "acol/report/npy.h"
 #include "tensor/check.h"
+#include "tensor/cpu/parallel.h"
 
 namespace acol {
 
@@ -91,15 +93,15 @@ void check_map_paths_differ(const fs::path& folder, const Dataset& data) {
 template <class Body>
 void for_each_parallel(std::size_t count, const Body& body) {
   std::exception_ptr failure;
-#pragma omp parallel for schedule(dynamic, 1)
-  for (std::size_t i = 0; i < count; ++i) {
+  std::mutex mutex;
+  parallel_chunks(static_cast<std::int64_t>(count), 1, [&](std::int64_t i, std::int64_t) {
     try {
-      body(i);
+      body(static_cast<std::size_t>(i));
     } catch (...) {
-#pragma omp critical(acol_evaluate_failure)
+      const std::lock_guard lock(mutex);
       if (!failure) failure = std::current_exception();
     }
-  }
+  });
   if (failure) std::rethrow_exception(failure);
 }
 

@@ -36,6 +36,12 @@ void for_wide_rows(std::int64_t begin, std::int64_t end, int channels, const Bod
     body(first, static_cast<int>(std::min<std::int64_t>(width, end * channels - first)));
 }
 
+// sums[c] = the sum over its places in the wide row.
+void fold(const Doubles& wide, int channels, double* sums) {
+  std::fill(sums, sums + channels, 0.0);
+  for (std::size_t j = 0; j < wide.size(); ++j) sums[j % index(channels)] += wide[j];
+}
+
 // sums[c] = sum over the rows [begin, end) of term(i, j), i the element, j its place in the wide row.
 template <class Term>
 void sum_rows(std::int64_t begin, std::int64_t end, int channels, double* sums, const Term& term) {
@@ -45,8 +51,26 @@ void sum_rows(std::int64_t begin, std::int64_t end, int channels, double* sums, 
 #pragma omp simd
     for (int j = 0; j < count; ++j) out[j] += term(first + j, j);
   });
-  std::fill(sums, sums + channels, 0.0);
-  for (std::size_t j = 0; j < wide.size(); ++j) sums[j % index(channels)] += wide[j];
+  fold(wide, channels, sums);
+}
+
+// The same of x where relu_y is above 0. In two steps, since a vector can not choose between floats and widen them.
+void sum_rows_where_positive(std::int64_t begin, std::int64_t end, int channels, const float* x, const float* relu_y,
+                             double* sums) {
+  Doubles wide(index(wide_row(channels)), 0.0);
+  Floats chosen(wide.size());
+  double* const out = wide.data();
+  float* const kept = chosen.data();
+  for_wide_rows(begin, end, channels, [=](std::int64_t first, int count) {
+#pragma omp simd
+    for (int j = 0; j < count; ++j) {
+      const float value = x[first + j];  // read in either case
+      kept[j] = relu_y[first + j] > 0 ? value : 0.0f;
+    }
+#pragma omp simd
+    for (int j = 0; j < count; ++j) out[j] += kept[j];
+  });
+  fold(wide, channels, sums);
 }
 
 std::int64_t block_count(std::int64_t rows, int channels) {
@@ -63,25 +87,33 @@ void for_blocks(std::int64_t rows, int channels, const Body& body) {
   });
 }
 
-// The sum over all rows, a number a channel.
-template <class Term>
-Doubles sum_all(std::int64_t rows, int channels, const Term& term) {
+// The sum over all rows, a number a channel. sum_block(begin, end, sums): over some of them.
+template <class SumBlock>
+Doubles sum_blocks(std::int64_t rows, int channels, const SumBlock& sum_block) {
   Doubles partial(index(block_count(rows, channels) * channels));
   for_blocks(rows, channels, [&](std::int64_t block, std::int64_t begin, std::int64_t end) {
-    sum_rows(begin, end, channels, partial.data() + block * channels, term);
+    sum_block(begin, end, partial.data() + block * channels);
   });
   Doubles sums(index(channels), 0.0);
   for (std::size_t i = 0; i < partial.size(); ++i) sums[i % index(channels)] += partial[i];
   return sums;
 }
 
+template <class Term>
+Doubles sum_all(std::int64_t rows, int channels, const Term& term) {
+  return sum_blocks(rows, channels, [&](std::int64_t begin, std::int64_t end, double* sums) {
+    sum_rows(begin, end, channels, sums, term);
+  });
+}
+
 }  // namespace
 
 void column_sums(std::int64_t rows, int channels, const float* x, const float* relu_y, double* sums) {
-  const Doubles found =
-      relu_y == nullptr
-          ? sum_all(rows, channels, [=](std::int64_t i, int) { return static_cast<double>(x[i]); })
-          : sum_all(rows, channels, [=](std::int64_t i, int) { return relu_y[i] > 0 ? static_cast<double>(x[i]) : 0; });
+  const Doubles found = relu_y == nullptr
+                            ? sum_all(rows, channels, [=](std::int64_t i, int) { return static_cast<double>(x[i]); })
+                            : sum_blocks(rows, channels, [=](std::int64_t begin, std::int64_t end, double* block_sums) {
+                                sum_rows_where_positive(begin, end, channels, x, relu_y, block_sums);
+                              });
   for (int c = 0; c < channels; ++c) sums[c] += found[index(c)];
 }
 
@@ -104,18 +136,25 @@ void batch_norm_statistics(std::int64_t rows, int channels, const float* x, floa
     });
   });
   // Put together in order (Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm ...", 1979).
-  for (int c = 0; c < channels; ++c) {
-    double count = 0, centre = 0, sum = 0;
-    for (std::int64_t block = 0; block < blocks; ++block) {
-      const auto added =
-          static_cast<double>(std::min(rows, (block + 1) * row_grain(channels)) - block * row_grain(channels));
-      const double difference = means[index(block * channels + c)] - centre;
-      count += added;
-      centre += difference * added / count;
-      sum += squares[index(block * channels + c)] + difference * difference * added * (count - added) / count;
+  Doubles centre(index(channels), 0.0), sum(index(channels), 0.0);
+  double count = 0;
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const auto added =
+        static_cast<double>(std::min(rows, (block + 1) * row_grain(channels)) - block * row_grain(channels));
+    count += added;
+    const double *const block_mean = means.data() + block * channels, *const block_square =
+                                                                          squares.data() + block * channels;
+    double *const centres = centre.data(), *const sums = sum.data();
+#pragma omp simd
+    for (int c = 0; c < channels; ++c) {
+      const double difference = block_mean[c] - centres[c];
+      centres[c] += difference * added / count;
+      sums[c] += block_square[c] + difference * difference * added * (count - added) / count;
     }
-    mean[c] = static_cast<float>(centre);
-    variance[c] = static_cast<float>(sum / count);
+  }
+  for (int c = 0; c < channels; ++c) {
+    mean[c] = static_cast<float>(centre[index(c)]);
+    variance[c] = static_cast<float>(sum[index(c)] / count);
   }
 }
 

@@ -78,13 +78,14 @@ class WeightGradient {
       run_task(first, std::min(pixels_, first + length), output, std::min(block_outputs, g_.out_c - output), column,
                std::min(block_columns, columns_ - column), sums + slice * count);
     });
-    parallel_chunks(count, std::max<std::int64_t>(1, elementwise_grain / slices_), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t slice = 0; slice < slices_; ++slice) {
-        const float* const in = sums + slice * count;
+    parallel_chunks(count, std::max<std::int64_t>(1, elementwise_grain / slices_),
+                    [&](std::int64_t begin, std::int64_t end) {
+                      for (std::int64_t slice = 0; slice < slices_; ++slice) {
+                        const float* const in = sums + slice * count;
 #pragma omp simd
-        for (std::int64_t i = begin; i < end; ++i) dw[i] += in[i];
-      }
-    });
+                        for (std::int64_t i = begin; i < end; ++i) dw[i] += in[i];
+                      }
+                    });
   }
 
  private:

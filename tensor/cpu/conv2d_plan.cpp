@@ -1,55 +1,82 @@
 #include "tensor/cpu/conv2d_plan.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <iterator>
 #include <sstream>
 
 namespace acol {
 
 namespace {
 
-int env(const char* n, int d) { const char* v = std::getenv(n); return v ? std::atoi(v) : d; }
+constexpr int block = 16, panel = 32;  // channels: of the micro-kernel's blocks, and its widest tile
 
 int rounded_up(int value, int step) { return (value + step - 1) / step * step; }
 
-// Parts of about equal size, none above `most`.
-int even_part(std::int64_t count, int most) {
-  const std::int64_t parts = std::max<std::int64_t>(1, (count + most - 1) / most);
-  return static_cast<int>((count + parts - 1) / parts);
+std::int64_t parts(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
+
+// The size of parts that are about equal, none above `most`.
+int even_part(std::int64_t count, int most) { return static_cast<int>(parts(count, parts(count, most))); }
+
+struct Map {
+  int batch, height, width;  // of what the pass makes tiles of
+};
+
+// Multiply-adds of one input and one output channel, with the transform of a filter counted by the time that it takes:
+// where tiles are few, it is what costs.
+struct Cost {
+  ConvMethod method;
+  double value;
+};
+Cost direct_cost(const Map& map) { return {ConvMethod::direct, 9.0 * map.batch * map.height * map.width}; }
+Cost winograd_cost(ConvMethod method, int side, double filter, const Map& map) {
+  const double tiles =
+      static_cast<double>(map.batch) * ((map.height + side - 1) / side) * ((map.width + side - 1) / side);
+  return {method, tiles * (side + 2) * (side + 2) + filter};
 }
+
+int outputs_of(ConvMethod method) { return method == ConvMethod::winograd4 ? 4 : 2; }
 
 }  // namespace
 
 ConvPlan conv2d_plan(const Conv2dGeometry& g, ConvPass pass) {
   ConvPlan plan;
-  const bool fits = g.filter_h == 3 && g.filter_w == 3 && g.stride_h == 1 && g.stride_w == 1 && g.dilation_h == 1 &&
-                    g.dilation_w == 1;
-  if (!fits || g.in_c < 8 || g.out_c < 8) return plan;
-
+  if (g.filter_h != 3 || g.filter_w != 3 || g.stride_h != 1 || g.stride_w != 1 || g.dilation_h != 1 ||
+      g.dilation_w != 1)
+    return plan;
   const bool to_input = pass == ConvPass::backward_data;
-  const int in = to_input ? g.out_c : g.in_c, out = to_input ? g.in_c : g.out_c;
-  const int height = to_input ? g.in_h : g.out_h(), width = to_input ? g.in_w : g.out_w();
-  plan.method = env("W_F2", 0) ? ConvMethod::winograd2 : ConvMethod::winograd4;
-  const int m = plan.method == ConvMethod::winograd4 ? 4 : 2;
-  const std::int64_t tiles = std::int64_t{g.batch} * ((height + m - 1) / m) * ((width + m - 1) / m);
+  const Map map{g.batch, to_input ? g.in_h : g.out_h(), to_input ? g.in_w : g.out_w()};
+  const Cost costs[]{direct_cost(map), winograd_cost(ConvMethod::winograd2, 2, 100, map),
+                     winograd_cost(ConvMethod::winograd4, 4, 250, map)};
+  plan.method = std::min_element(std::begin(costs), std::end(costs), [](const Cost& a, const Cost& b) {
+                  return a.value < b.value;
+                })->method;
+  if (plan.method == ConvMethod::direct) return plan;
+
+  // What follows was measured (acol bench conv) on cores with 1 MB of second-level cache, two to a third level of 32
+  // MB; the rates are flat around it.
+  const int in = to_input ? g.out_c : g.in_c, out = to_input ? g.in_c : g.out_c, side = outputs_of(plan.method);
+  const std::int64_t tiles = std::int64_t{map.batch} * parts(map.height, side) * parts(map.width, side);
   if (pass == ConvPass::backward_weights) {
-    plan.tiles = even_part(tiles, env("W_BT", 112));
-    plan.inputs = rounded_up(even_part(in, env("W_BI", 256)), 32);
-    plan.outputs = even_part(out, env("W_BO", 256));
-    const std::int64_t blocks = std::int64_t{(in + plan.inputs - 1) / plan.inputs} * ((out + plan.outputs - 1) / plan.outputs);
-    const std::int64_t chunks = (tiles + plan.tiles - 1) / plan.tiles;
-    plan.slices = static_cast<int>(std::clamp<std::int64_t>(env("W_BS", 16) / blocks, 1, chunks));
+    constexpr int most_channels = 256, enough_tasks = 16;
+    const bool small = std::int64_t{in} * out <= 128 * 128;
+    plan.tiles = even_part(tiles, small ? 56 : 196);
+    plan.inputs = rounded_up(even_part(in, most_channels), panel);
+    plan.outputs = rounded_up(even_part(out, most_channels), block);
+    const std::int64_t blocks = parts(in, plan.inputs) * parts(out, plan.outputs);
+    plan.slices = static_cast<int>(std::clamp<std::int64_t>(enough_tasks / blocks, 1, parts(tiles, plan.tiles)));
     return plan;
   }
-  plan.shared = std::int64_t{in} * out > env("W_PRIV", 256 * 256) || tiles < env("W_FEW", 400);
+  constexpr int filters_in_cache = 256 * 256, few_tiles = 400;
+  plan.shared = std::int64_t{in} * out > filters_in_cache || tiles < few_tiles;
   if (plan.shared) {
-    plan.tiles = even_part(tiles, env("W_ST", 196));
-    plan.inputs = rounded_up(even_part(in, env("W_SI", 256)), 16);
-    plan.outputs = env("W_SO", 32);
+    plan.tiles = even_part(tiles, 196);
+    const bool large = plan.tiles >= 150;
+    plan.inputs = rounded_up(even_part(in, large ? 128 : 256), block);
+    plan.outputs = large ? 2 * panel : panel;
   } else {
-    plan.tiles = even_part(tiles, env("W_T", 56));
-    plan.inputs = rounded_up(even_part(in, env("W_I", 256)), 16);
-    plan.outputs = rounded_up(even_part(out, env("W_O", 128)), 32);
+    plan.tiles = even_part(tiles, 28);
+    plan.inputs = rounded_up(even_part(in, 256), block);
+    plan.outputs = rounded_up(even_part(out, 128), panel);
   }
   return plan;
 }

@@ -17,15 +17,15 @@ enum class ConvMethod : std::uint8_t {
   winograd4,  // F(4x4, 3x3)
 };
 
-// What `winograd2` and `winograd4` work on at a time. "Inputs" and "outputs" are channels, in the direction of the pass:
-// backward data has dy's channels as inputs.
+// What `winograd2` and `winograd4` work on at a time. "Inputs" and "outputs" are channels, in the direction of the
+// pass: backward data has dy's channels as inputs.
 struct ConvPlan {
   ConvMethod method = ConvMethod::direct;
-  int tiles = 0;               // image tiles
-  int inputs = 0;              // input channels
-  int outputs = 0;             // output channels
-  bool shared = false;         // threads share the transformed tiles; else each transforms its own
-  int slices = 1;              // backward weights: parts of the tiles with sums of their own
+  int tiles = 0;        // image tiles
+  int inputs = 0;       // input channels
+  int outputs = 0;      // output channels
+  bool shared = false;  // threads share the transformed tiles; else each transforms its own
+  int slices = 1;       // backward weights: parts of the tiles with sums of their own
 };
 
 ConvPlan conv2d_plan(const Conv2dGeometry& g, ConvPass pass);

@@ -1,10 +1,11 @@
 // Convolution by Winograd's method, forward and backward data (which is a convolution of dy with turned filters).
 //
 // Each point xi of the transformed domain is a matrix product of its own: M[xi] = V[xi] U[xi], with V the transformed
-// tiles (tiles x inputs) and U the transformed filters (inputs x outputs). It is done for some tiles and some outputs at
-// a time, so few that V, U and M stay in the cache; the numbers in between hardly see main memory. Two schedules:
+// tiles (tiles x inputs) and U the transformed filters (inputs x outputs). It is done for some tiles and some outputs
+// at a time, so few that V, U and M stay in the cache; the numbers in between hardly see main memory. Two schedules:
 //   private: the filters are transformed first; then each task transforms its own tiles and makes all their outputs.
-//   shared:  for filters that would not fit the cache, and for few tiles. All threads transform the tiles together; then
+//   shared:  for filters that would not fit the cache, and for few tiles. All threads transform the tiles together;
+//   then
 //            each task makes some outputs of all of them, for which it transforms just the filters that it needs.
 #include <algorithm>
 #include <array>
@@ -31,7 +32,8 @@ struct Product {
   Pictures<float> y;
   int pad_h, pad_w;
   const float* w;
-  bool backward;  // w is (inputs, 3, 3, outputs), to be read from the last tap to the first; else (outputs, 3, 3, inputs)
+  bool backward;  // w is (inputs, 3, 3, outputs), to be read from the last tap to the first; else (outputs, 3, 3,
+                  // inputs)
   const float* bias;
   bool relu, accumulate;
 };
@@ -62,8 +64,8 @@ class Convolution {
   }
 
  private:
-  // Transformed tiles, in strips of even height. Point xi of a strip of `rows` tiles that starts at tile t is the matrix
-  // at v + xi * point + t * row, in the blocks that the micro-kernel reads.
+  // Transformed tiles, in strips of even height. Point xi of a strip of `rows` tiles that starts at tile t is the
+  // matrix at v + xi * point + t * row, in the blocks that the micro-kernel reads.
   struct Tiles {
     std::int64_t first;
     int count, strips;
@@ -193,13 +195,13 @@ class Convolution {
     for (int strip = first_strip; strip < last_strip; ++strip) {
       const int begin = tiles.strip_begin(strip), end = tiles.strip_begin(strip + 1);
       for (int t = begin; t < end; ++t) {
-      const TileGrid::Place place = grid_.at(tiles.first + t);
-      const int y = place.y - p_.pad_h, x = place.x - p_.pad_w, size = grid_.side + 2;
-      p_.x.point_at(place.n, y, x, size, 0, outside, pixels.data());
-      if (p_.mask.data != nullptr) p_.mask.point_at(place.n, y, x, size, 0, outside, mask.data());
-      transforms_.input(pixels.data(), p_.mask.data != nullptr ? mask.data() : nullptr, inputs,
-                        tiles.v + begin * tiles.row + (t - begin) * gemm_block, std::int64_t{end - begin} * gemm_block,
-                        tiles.point);
+        const TileGrid::Place place = grid_.at(tiles.first + t);
+        const int y = place.y - p_.pad_h, x = place.x - p_.pad_w, size = grid_.side + 2;
+        p_.x.point_at(place.n, y, x, size, 0, outside, pixels.data());
+        if (p_.mask.data != nullptr) p_.mask.point_at(place.n, y, x, size, 0, outside, mask.data());
+        transforms_.input(pixels.data(), p_.mask.data != nullptr ? mask.data() : nullptr, inputs,
+                          tiles.v + begin * tiles.row + (t - begin) * gemm_block,
+                          std::int64_t{end - begin} * gemm_block, tiles.point);
       }
     }
   }
@@ -212,8 +214,9 @@ class Convolution {
       const int row = tiles.strip_begin(strip), rows = tiles.strip_begin(strip + 1) - row;
       const float* const v = tiles.v + xi * tiles.point + row * tiles.row + std::int64_t{input} * rows;
       for (int panel = 0; panel < panel_count; ++panel)
-        strip_.by_channels[rows - 1](inputs, v, panel == panel_count - 1 ? std::int64_t{rows} * tiles.row : 0, u + panel * panel_stride, 0,
-                                   m + row * m_row + std::int64_t{panel} * strip_.columns, m_row, input > 0);
+        strip_.by_channels[rows - 1](inputs, v, panel == panel_count - 1 ? std::int64_t{rows} * tiles.row : 0,
+                                     u + panel * panel_stride, 0,
+                                     m + row * m_row + std::int64_t{panel} * strip_.columns, m_row, input > 0);
     }
   }
 
@@ -256,8 +259,8 @@ void forward(const Conv2dGeometry& g, const ConvPlan& plan, const float* x, cons
   Convolution(product, plan).run();
 }
 
-// dx[h, v] gathers dy[h + pad - r, v + pad - s] w[r, s]: a convolution with the filter turned and padding 2 - pad, which
-// may be negative: then the border of dy is read by no pixel.
+// dx[h, v] gathers dy[h + pad - r, v + pad - s] w[r, s]: a convolution with the filter turned and padding 2 - pad,
+// which may be negative: then the border of dy is read by no pixel.
 void backward_data(const Conv2dGeometry& g, const ConvPlan& plan, const float* dy, const float* relu_y, const float* w,
                    float* dx) {
   Product product{};

@@ -1,8 +1,8 @@
 // The gradient of a convolution's filters by Winograd's method: dw = G^T dU G with, for each point xi,
 // dU[xi] (outputs x inputs) = E[xi]^T (outputs x tiles) V[xi] (tiles x inputs), E = A dy A^T and V = B^T x B.
 //
-// A task sums some tiles for a block of outputs and a block of inputs. Where there are few blocks, the tiles are cut into
-// slices, which are summed apart and then added in order.
+// A task sums some tiles for a block of outputs and a block of inputs. Where there are few blocks, the tiles are cut
+// into slices, which are summed apart and then added in order.
 #include <algorithm>
 #include <array>
 #include <cstring>

@@ -5,12 +5,14 @@
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/random.h"
+#include "tensor/simd/kernels.h"
 
 namespace acol::cpu {
 
 namespace {
 
-// body(i) for every element, in vectors: iterations must not depend on each other.
+// body(i) for every element, in vectors: iterations must not depend on each other, and nothing may be read on a
+// condition.
 template <class Body>
 void for_each_element(std::int64_t count, const Body& body) {
   parallel_chunks(count, elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
@@ -19,28 +21,19 @@ void for_each_element(std::int64_t count, const Body& body) {
   });
 }
 
-// body(i, keep) for every element; 4 elements share a counter of the generator.
-template <class Body>
-void for_each_kept(std::int64_t count, float rate, std::uint64_t seed, std::uint32_t step, std::uint32_t layer,
-                   const Body& body) {
-  constexpr int group = 256;
-  static_assert(elementwise_grain % group == 0);
+void dropout(std::int64_t count, float rate, std::uint64_t seed, std::uint32_t step, std::uint32_t layer,
+             const float* x, float* y, bool accumulate) {
+  static_assert(elementwise_grain % 4 == 0);  // 4 elements share a counter of the generator
+  const DropoutKernel kernel = simd_kernels().dropout;
   parallel_chunks(count, elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
-    std::array<float, group> uniform;
-    for (std::int64_t first = begin; first < end; first += group) {
-      const auto counter = static_cast<std::uint32_t>(first / 4);
-      for (std::uint32_t i = 0; i < group; i += 4) {
-        const auto words =
-            philox4x32({counter + i / 4, static_cast<std::uint32_t>(Purpose::dropout), step, layer}, seed);
-        for (std::uint32_t j = 0; j < 4; ++j) uniform[i + j] = static_cast<float>(words[j] >> 8) * 0x1p-24f;
-      }
-      const float* const drawn = uniform.data();
-      const std::int64_t length = std::min<std::int64_t>(group, end - first);
-#pragma omp simd
-      for (std::int64_t i = 0; i < length; ++i) body(first + i, drawn[i] >= rate);
-    }
+    const DropoutDraws draws{
+        seed, static_cast<std::uint32_t>(begin / 4), static_cast<std::uint32_t>(Purpose::dropout), step, layer, rate};
+    kernel(draws, end - begin, x + begin, y + begin, accumulate);
   });
 }
+
+// `value` where `wanted`, else 0. A function's argument is read in either case, which a vector can do.
+float value_or_0(bool wanted, float value) { return wanted ? value : 0.0f; }
 
 // a wins a tie, and a NaN wins over a number. (Bit operations, so that loops stay free of branches.)
 bool first_wins(float a, float b) { return (a >= b) | (a != a); }
@@ -52,7 +45,7 @@ void relu_forward(std::int64_t count, const float* x, float* y) {
 }
 
 void relu_backward(std::int64_t count, const float* y, const float* dy, float* dx) {
-  for_each_element(count, [=](std::int64_t i) { dx[i] += y[i] > 0 ? dy[i] : 0; });
+  for_each_element(count, [=](std::int64_t i) { dx[i] += value_or_0(y[i] > 0, dy[i]); });
 }
 
 void add_forward(std::int64_t count, const float* a, const float* b, float* y) {
@@ -74,8 +67,10 @@ void maximum_forward(std::int64_t count, const float* a, const float* b, float* 
 }
 
 void maximum_backward(std::int64_t count, const float* a, const float* b, const float* dy, float* da, float* db) {
-  if (da != nullptr) for_each_element(count, [=](std::int64_t i) { da[i] += first_wins(a[i], b[i]) ? dy[i] : 0; });
-  if (db != nullptr) for_each_element(count, [=](std::int64_t i) { db[i] += first_wins(a[i], b[i]) ? 0 : dy[i]; });
+  if (da != nullptr)
+    for_each_element(count, [=](std::int64_t i) { da[i] += value_or_0(first_wins(a[i], b[i]), dy[i]); });
+  if (db != nullptr)
+    for_each_element(count, [=](std::int64_t i) { db[i] += value_or_0(!first_wins(a[i], b[i]), dy[i]); });
 }
 
 void accumulate(std::int64_t count, float factor, const float* x, float* y) {
@@ -84,14 +79,12 @@ void accumulate(std::int64_t count, float factor, const float* x, float* y) {
 
 void dropout_forward(std::int64_t count, float rate, std::uint64_t seed, std::uint32_t step, std::uint32_t layer,
                      const float* x, float* y) {
-  for_each_kept(count, rate, seed, step, layer,
-                [=](std::int64_t i, bool keep) { y[i] = keep ? x[i] / (1 - rate) : 0; });
+  dropout(count, rate, seed, step, layer, x, y, false);
 }
 
 void dropout_backward(std::int64_t count, float rate, std::uint64_t seed, std::uint32_t step, std::uint32_t layer,
                       const float* dy, float* dx) {
-  for_each_kept(count, rate, seed, step, layer,
-                [=](std::int64_t i, bool keep) { dx[i] += keep ? dy[i] / (1 - rate) : 0; });
+  dropout(count, rate, seed, step, layer, dy, dx, true);
 }
 
 double sum_of_squares(std::int64_t count, const float* x) {

@@ -124,9 +124,9 @@ void run_gemm(const Gemm& gemm) {
         gemm.pack_a(row, rows, inner, depth, shape.rows, a);
         for (int j = 0; j < columns; j += shape.columns)
           for (int i = 0; i < rows; i += shape.rows)
-            run_tile(shape, gemm.packed_a, depth, a + std::int64_t{i} * gemm_stride, b + std::int64_t{column + j} * gemm_depth,
-                     c + std::int64_t{i} * gemm.n + j, gemm.n, std::min(shape.rows, rows - i),
-                     std::min(shape.columns, columns - j), accumulate);
+            run_tile(shape, gemm.packed_a, depth, a + std::int64_t{i} * gemm_stride,
+                     b + std::int64_t{column + j} * gemm_depth, c + std::int64_t{i} * gemm.n + j, gemm.n,
+                     std::min(shape.rows, rows - i), std::min(shape.columns, columns - j), accumulate);
       }
       if (outer_end == gemm.k) finish.run(row, rows, column, columns);
     });

@@ -5,6 +5,8 @@
 
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/cpu/scratch.h"
+#include "tensor/simd/kernels.h"
 
 namespace acol::cpu {
 
@@ -45,127 +47,117 @@ float window_size(const Axis& down, const Axis& across, int p, int q, bool count
   return static_cast<float>(count_padding ? down.window * across.window : down.taps(p) * across.taps(q));
 }
 
-constexpr int channel_block = 64;
+// What the window of output (p, q) sees, as offsets from the image's first number.
+struct Window {
+  PixelRectangle pixels;
+  std::int64_t offset;
+};
+Window window_at(const Pool2dGeometry& g, const Axis& down, const Axis& across, int p, int q) {
+  const int r = down.first_tap(p), s = across.first_tap(q);
+  const std::int64_t row_step = std::int64_t{g.in_w} * g.channels;
+  return {{down.taps(p), across.taps(q), row_step, g.channels, r * g.window_w + s, g.window_w, 1},
+          (down.origin(p) + r) * row_step + std::int64_t{across.origin(q) + s} * g.channels};
+}
 
-// best[c] = max(best[c], value[c]), and winner[c] = tap where value is larger, or the first NaN.
-void take_larger(int count, const float* value, int tap, float* best, int* winner) {
-#pragma omp simd
-  for (int c = 0; c < count; ++c) {
-    const bool first_nan = (value[c] != value[c]) & (best[c] == best[c]);
-    const bool larger = (value[c] > best[c]) | first_nan;
-    best[c] = larger ? value[c] : best[c];
-    winner[c] = larger ? tap : winner[c];
-  }
+// The windows that see pixel (i, j), as offsets from the image's first output. From a window to the next, the pixel's
+// tap becomes smaller.
+Window windows_of(const Pool2dGeometry& g, const Axis& down, const Axis& across, int i, int j) {
+  const int p = down.first_place(i), q = across.first_place(j);
+  const std::int64_t row_step = std::int64_t{across.out} * g.channels;
+  return {{std::max(0, down.last_place(i) - p), std::max(0, across.last_place(j) - q), row_step, g.channels,
+           (i - down.origin(p)) * g.window_w + j - across.origin(q), -g.stride_h * g.window_w, -g.stride_w},
+          p * row_step + std::int64_t{q} * g.channels};
 }
 
 }  // namespace
 
 void max_pool_forward(const Pool2dGeometry& g, const float* x, float* y, std::uint8_t* winner) {
   const Axis down = vertical(g), across = horizontal(g);
+  const PoolKernels& pool = simd_kernels().pool;
   for_each_row(g, down.out, across.out, [&](std::int64_t row) {
     const int p = static_cast<int>(row % down.out);
     const float* const image = x + row / down.out * g.in_h * g.in_w * g.channels;
-    std::array<float, channel_block> best;
-    std::array<int, channel_block> tap;
-    for (int q = 0; q < across.out; ++q)
-      for (int channel = 0; channel < g.channels; channel += channel_block) {
-        const int count = std::min(channel_block, g.channels - channel);
-        const auto at = [&](int r, int s) {
-          return image + (std::int64_t{down.origin(p) + r} * g.in_w + across.origin(q) + s) * g.channels + channel;
-        };
-        const int r0 = down.first_tap(p), s0 = across.first_tap(q);
-        std::copy_n(at(r0, s0), count, best.data());
-        std::fill_n(tap.data(), count, r0 * g.window_w + s0);
-        for (int r = r0; r < down.last_tap(p); ++r)
-          for (int s = r == r0 ? s0 + 1 : s0; s < across.last_tap(q); ++s)
-            take_larger(count, at(r, s), r * g.window_w + s, best.data(), tap.data());
-        const std::int64_t out = (row * across.out + q) * g.channels + channel;
-        std::copy_n(best.data(), count, y + out);
-#pragma omp simd
-        for (int c = 0; c < count; ++c) winner[out + c] = static_cast<std::uint8_t>(tap[static_cast<std::size_t>(c)]);
-      }
+    for (int q = 0; q < across.out; ++q) {
+      const Window window = window_at(g, down, across, p, q);
+      const std::int64_t out = (row * across.out + q) * g.channels;
+      pool.largest(window.pixels, image + window.offset, g.channels, y + out, winner + out);
+    }
   });
 }
 
 void max_pool_backward(const Pool2dGeometry& g, const float* dy, const std::uint8_t* winner, float* dx) {
   const Axis down = vertical(g), across = horizontal(g);
+  const PoolKernels& pool = simd_kernels().pool;
   for_each_row(g, g.in_h, g.in_w, [&](std::int64_t row) {
-    const int i = static_cast<int>(row % g.in_h);
-    const std::int64_t image = row / g.in_h;
+    const std::int64_t image = row / g.in_h * down.out * across.out * g.channels;
     for (int j = 0; j < g.in_w; ++j) {
-      float* const out = dx + (row * g.in_w + j) * g.channels;
-      for (int p = down.first_place(i); p < down.last_place(i); ++p)
-        for (int q = across.first_place(j); q < across.last_place(j); ++q) {
-          const std::int64_t from = ((image * down.out + p) * across.out + q) * g.channels;
-          const float* const gradient = dy + from;
-          const std::uint8_t* const won = winner + from;
-          const int tap = (i - down.origin(p)) * g.window_w + j - across.origin(q);
-#pragma omp simd
-          for (int c = 0; c < g.channels; ++c) out[c] += won[c] == tap ? gradient[c] : 0;
-        }
+      const Window windows = windows_of(g, down, across, static_cast<int>(row % g.in_h), j);
+      const std::int64_t from = image + windows.offset;
+      pool.add_won(windows.pixels, dy + from, winner + from, g.channels, dx + (row * g.in_w + j) * g.channels);
     }
   });
 }
 
 void avg_pool_forward(const Pool2dGeometry& g, bool count_padding, const float* x, float* y) {
   const Axis down = vertical(g), across = horizontal(g);
+  const PoolKernels& pool = simd_kernels().pool;
   for_each_row(g, down.out, across.out, [&](std::int64_t row) {
     const int p = static_cast<int>(row % down.out);
     const float* const image = x + row / down.out * g.in_h * g.in_w * g.channels;
     for (int q = 0; q < across.out; ++q) {
-      float* const out = y + (row * across.out + q) * g.channels;
-      std::fill_n(out, g.channels, 0.0f);
-      for (int r = down.first_tap(p); r < down.last_tap(p); ++r)
-        for (int s = across.first_tap(q); s < across.last_tap(q); ++s) {
-          const float* const in =
-              image + (std::int64_t{down.origin(p) + r} * g.in_w + across.origin(q) + s) * g.channels;
-#pragma omp simd
-          for (int c = 0; c < g.channels; ++c) out[c] += in[c];
-        }
-      const float size = window_size(down, across, p, q, count_padding);
-#pragma omp simd
-      for (int c = 0; c < g.channels; ++c) out[c] /= size;
+      const Window window = window_at(g, down, across, p, q);
+      pool.average(window.pixels, image + window.offset, g.channels, window_size(down, across, p, q, count_padding),
+                   y + (row * across.out + q) * g.channels);
     }
   });
 }
 
 void avg_pool_backward(const Pool2dGeometry& g, bool count_padding, const float* dy, float* dx) {
   const Axis down = vertical(g), across = horizontal(g);
-  for_each_row(g, g.in_h, g.in_w, [&](std::int64_t row) {
-    const int i = static_cast<int>(row % g.in_h);
-    const std::int64_t image = row / g.in_h;
-    for (int j = 0; j < g.in_w; ++j) {
-      float* const out = dx + (row * g.in_w + j) * g.channels;
-      for (int p = down.first_place(i); p < down.last_place(i); ++p)
-        for (int q = across.first_place(j); q < across.last_place(j); ++q) {
-          const float* const gradient = dy + ((image * down.out + p) * across.out + q) * g.channels;
-          const float size = window_size(down, across, p, q, count_padding);
+  const PoolKernels& pool = simd_kernels().pool;
+  // Each gradient is divided once for all pixels of its window that lie in the same band of rows of an image.
+  const auto band = static_cast<int>(std::max<std::int64_t>(2 * g.window_h, row_grain(g.in_w * g.channels)));
+  const int bands = (g.in_h + band - 1) / band;
+  parallel_chunks(std::int64_t{g.batch} * bands, 1, [&](std::int64_t task, std::int64_t) {
+    static thread_local Scratch scratch;
+    const std::int64_t image = task / bands, row_size = std::int64_t{across.out} * g.channels;
+    const int begin = static_cast<int>(task % bands) * band, end = std::min(g.in_h, begin + band);
+    const int first = down.first_place(begin), last = down.last_place(end - 1);
+    if (first >= last) return;
+    float* const shares = scratch.floats((last - first) * row_size);
+    for (int p = first; p < last; ++p)
+      for (int q = 0; q < across.out; ++q) {
+        const float* const in = dy + (image * down.out + p) * row_size + std::int64_t{q} * g.channels;
+        float* const out = shares + (p - first) * row_size + std::int64_t{q} * g.channels;
+        const float size = window_size(down, across, p, q, count_padding);
 #pragma omp simd
-          for (int c = 0; c < g.channels; ++c) out[c] += gradient[c] / size;
-        }
-    }
+        for (int c = 0; c < g.channels; ++c) out[c] = in[c] / size;
+      }
+    for (int i = begin; i < end; ++i)
+      for (int j = 0; j < g.in_w; ++j) {
+        const Window windows = windows_of(g, down, across, i, j);
+        pool.add(windows.pixels, shares + windows.offset - first * row_size, g.channels,
+                 dx + ((image * g.in_h + i) * g.in_w + j) * g.channels);
+      }
   });
 }
 
 void global_avg_pool_forward(int batch, int pixels, int channels, const float* x, float* y) {
+  constexpr int channel_block = 256;  // so that a single image, too, has work for several threads
   const int blocks = (channels + channel_block - 1) / channel_block;
-  parallel_chunks(std::int64_t{batch} * blocks, row_grain(pixels * std::min(channels, channel_block)),
-                  [&](std::int64_t begin, std::int64_t end) {
-                    for (std::int64_t task = begin; task < end; ++task) {
-                      const std::int64_t image = task / blocks;
-                      const int channel = static_cast<int>(task % blocks) * channel_block;
-                      const int count = std::min(channel_block, channels - channel);
-                      std::array<double, channel_block> sum{};
-                      for (int i = 0; i < pixels; ++i) {
-                        const float* const in = x + (image * pixels + i) * channels + channel;
+  parallel_chunks(std::int64_t{batch} * blocks, 1, [&](std::int64_t task, std::int64_t) {
+    const std::int64_t image = task / blocks;
+    const int channel = static_cast<int>(task % blocks) * channel_block;
+    const int count = std::min(channel_block, channels - channel);
+    std::array<double, channel_block> sums{};
+    const float* in = x + image * pixels * channels + channel;
+    for (int i = 0; i < pixels; ++i, in += channels) {
 #pragma omp simd
-                        for (int c = 0; c < count; ++c) sum[static_cast<std::size_t>(c)] += in[c];
-                      }
-                      for (int c = 0; c < count; ++c)
-                        y[image * channels + channel + c] =
-                            static_cast<float>(sum[static_cast<std::size_t>(c)] / pixels);
-                    }
-                  });
+      for (int c = 0; c < count; ++c) sums[static_cast<std::size_t>(c)] += in[c];
+    }
+    float* const out = y + image * channels + channel;
+    for (int c = 0; c < count; ++c) out[c] = static_cast<float>(sums[static_cast<std::size_t>(c)] / pixels);
+  });
 }
 
 void global_avg_pool_backward(int batch, int pixels, int channels, const float* dy, float* dx) {

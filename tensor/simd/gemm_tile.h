@@ -22,7 +22,8 @@ struct GemmStrip {
   int columns;
 
   // Sums over channels. a: blocks of the depth, a[(k / 16 * rows + i) * 16 + k % 16]; b[k * columns + j]; ldb is not
-  // used. If lda is not 0, the next call's a is at a + lda, and is fetched into the cache meanwhile. For every number of rows from 1 to `rows`: entry i has i + 1 rows.
+  // used. If lda is not 0, the next call's a is at a + lda, and is fetched into the cache meanwhile. For every number
+  // of rows from 1 to `rows`: entry i has i + 1 rows.
   int rows;
   const GemmTile* by_channels;
 

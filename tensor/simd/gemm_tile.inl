@@ -1,5 +1,5 @@
-// The micro-kernel, written once with GCC vector extensions. Each <level>.cpp includes it with its own vector width; the
-// anonymous namespace keeps the instantiations inside that object.
+// The micro-kernel, written once with GCC vector extensions. Each <level>.cpp includes it with its own vector width;
+// the anonymous namespace keeps the instantiations inside that object.
 #include "tensor/simd/gemm_tile.h"
 #include "tensor/simd/vector.inl"
 
@@ -85,24 +85,29 @@ ACOL_INLINE void prefetch_tile(const float* c, long ldc) {
 template <int Lanes, int Rows, int Vectors>
 void tile_by_channels(int depth, const float* __restrict a, long lda, const float* __restrict b, long,
                       float* __restrict c, long ldc, bool accumulate) {
+  // The rounding error of a sum grows with its length: longer ones are put together in c from parts.
+  constexpr int longest_sum = 64;
   prefetch_tile<Rows, Lanes * Vectors>(c, ldc);
-  Accumulators<Lanes, Rows, Vectors> sums;
-  for (int first = 0; first < depth; first += gemm_block, a += Rows * gemm_block) {
-    if (lda != 0) {
+  for (int part = 0; part < depth; part += longest_sum) {
+    const int end = depth - part < longest_sum ? depth : part + longest_sum;
+    Accumulators<Lanes, Rows, Vectors> sums;
+    for (int first = part; first < end; first += gemm_block, a += Rows * gemm_block) {
+      if (lda != 0) {
 #pragma GCC unroll 1
-      for (int i = 0; i < Rows; ++i) __builtin_prefetch(a + lda + i * gemm_block, 0, 2);
+        for (int i = 0; i < Rows; ++i) __builtin_prefetch(a + lda + i * gemm_block, 0, 2);
+      }
+      const int steps = end - first < gemm_block ? end - first : gemm_block;
+      for (int k = 0; k < steps; ++k, b += Vectors * Lanes)
+        sums.add([=](int i) ACOL_ALWAYS { return a[i * gemm_block + k]; },
+                 [=](int v) ACOL_ALWAYS { return b + v * Lanes; });
     }
-    const int steps = depth - first < gemm_block ? depth - first : gemm_block;
-    for (int k = 0; k < steps; ++k, b += Vectors * Lanes)
-      sums.add([=](int i) ACOL_ALWAYS { return a[i * gemm_block + k]; },
-               [=](int v) ACOL_ALWAYS { return b + v * Lanes; });
+    sums.write(c, ldc, accumulate || part > 0);
   }
-  sums.write(c, ldc, accumulate);
 }
 
 template <int Lanes, int Rows, int Vectors>
-void tile_by_tiles(int depth, const float* __restrict a, long, const float* __restrict b, long ldb,
-                   float* __restrict c, long ldc, bool accumulate) {
+void tile_by_tiles(int depth, const float* __restrict a, long, const float* __restrict b, long ldb, float* __restrict c,
+                   long ldc, bool accumulate) {
   static_assert(gemm_block % Rows == 0 && gemm_block % Lanes == 0);
   prefetch_tile<Rows, Lanes * Vectors>(c, ldc);
   Accumulators<Lanes, Rows, Vectors> sums;
@@ -134,7 +139,7 @@ struct StripTiles<Lanes, Vectors, RowCounts<Rows...>> {
 
 // Up to Rows rows for sums over channels, TileRows for sums over tiles.
 template <int Lanes, int Vectors, int Rows, int TileRows>
-constexpr GemmStrip strip{Lanes* Vectors, Rows, StripTiles<Lanes, Vectors, typename RowsUpTo<Rows>::Counts>::tiles,
+constexpr GemmStrip strip{Lanes * Vectors, Rows, StripTiles<Lanes, Vectors, typename RowsUpTo<Rows>::Counts>::tiles,
                           TileRows, tile_by_tiles<Lanes, TileRows, Vectors>};
 
 }  // namespace

@@ -1,7 +1,9 @@
 // What is compiled once for every SIMD level. Included by files with -m flags: nothing here has inline functions.
 #pragma once
 
+#include "tensor/simd/dropout.h"
 #include "tensor/simd/gemm_tile.h"
+#include "tensor/simd/pool2d.h"
 #include "tensor/simd/winograd.h"
 
 namespace acol {
@@ -11,6 +13,8 @@ struct SimdKernels {
   WinogradTransforms winograd2, winograd4;
   // out[j * out_stride + i] = in[i * in_stride + j], i in [0, rows), j in [0, columns).
   void (*transpose)(const float* in, long in_stride, int rows, int columns, float* out, long out_stride);
+  PoolKernels pool;
+  DropoutKernel dropout;
 };
 
 // Of the level in use (level.h).

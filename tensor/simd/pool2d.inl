@@ -36,8 +36,8 @@ ACOL_INLINE Integers<Lanes> load_bytes(const unsigned char* from) {
 template <int Lanes>
 ACOL_INLINE void store_bytes(unsigned char* to, Integers<Lanes> value) {
   using Types = IntegersOf<Lanes>;
-  auto* const out = reinterpret_cast<typename Types::Byte*>(to);
-  if constexpr (Lanes == 16)  // one instruction
+  typename Types::Byte* const out = reinterpret_cast<typename Types::Byte*>(to);  // `auto` would forget its alignment
+  if constexpr (Lanes == 16)                                                      // one instruction
     *out = __builtin_convertvector(value, typename Types::Byte);
   else
     *out = __builtin_convertvector(__builtin_convertvector(value, typename Types::Short), typename Types::Byte);
@@ -54,16 +54,17 @@ ACOL_INLINE void for_each_block(int channels, const Body& body) {
   for (; c < channels; ++c) body.template operator()<1, 1>(c);
 }
 
-// body(offset, tap) for every pixel, in raster order.
-template <class Body>
+// body(offset, taps) for every pixel, in raster order. Its tap is counted in all lanes at once, which costs less than
+// to spread it over them.
+template <int L, class Body>
 ACOL_INLINE void for_each_pixel(const PixelRectangle& pixels, const Body& body) {
   long row = 0;
-  int row_tap = pixels.tap;
-  for (int i = 0; i < pixels.rows; ++i, row += pixels.row_step, row_tap += pixels.tap_row_step) {
+  Integers<L> row_taps = Integers<L>{} + pixels.tap;
+  for (int i = 0; i < pixels.rows; ++i, row += pixels.row_step, row_taps += pixels.tap_row_step) {
     long offset = row;
-    int tap = row_tap;
-    for (int j = 0; j < pixels.columns; ++j, offset += pixels.column_step, tap += pixels.tap_column_step)
-      body(offset, tap);
+    Integers<L> taps = row_taps;
+    for (int j = 0; j < pixels.columns; ++j, offset += pixels.column_step, taps += pixels.tap_column_step)
+      body(offset, taps);
   }
 }
 
@@ -74,14 +75,14 @@ void largest(const PixelRectangle& pixels, const float* x, int channels, float* 
     Integers<L> won[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) best[v] = load<L>(x + c + v * L), won[v] = Integers<L>{} + pixels.tap;
-    for_each_pixel(pixels, [&](long offset, int tap) ACOL_ALWAYS {
+    for_each_pixel<L>(pixels, [&](long offset, Integers<L> taps) ACOL_ALWAYS {
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) {
         const Vector<L> value = load<L>(x + offset + c + v * L);
-        // Larger or NaN; but nothing takes the place of a NaN.
-        const Integers<L> takes = best[v] == best[v] ? ~(value <= best[v]) : Integers<L>{};
-        best[v] = takes ? value : best[v];
-        won[v] = takes ? Integers<L>{} + tap : won[v];
+        // Nothing takes the place of a NaN, and a NaN that of every number.
+        const Integers<L> stays = (best[v] != best[v]) | (value <= best[v]);
+        best[v] = stays ? best[v] : value;
+        won[v] = stays ? won[v] : taps;
       }
     });
 #pragma GCC unroll 4
@@ -92,7 +93,7 @@ void largest(const PixelRectangle& pixels, const float* x, int channels, float* 
   });
 }
 
-// y[c] becomes finish(start(c) + value(offset, tap, c) + ...).
+// y[c] becomes finish(start(c) + value(offset + c, taps) + ...).
 template <int Lanes, class Start, class Value, class Finish>
 ACOL_INLINE void sum_pixels(const PixelRectangle& pixels, int channels, float* y, const Start& start,
                             const Value& value, const Finish& finish) {
@@ -100,9 +101,9 @@ ACOL_INLINE void sum_pixels(const PixelRectangle& pixels, int channels, float* y
     Vector<L> sum[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) sum[v] = start.template operator()<L>(c + v * L);
-    for_each_pixel(pixels, [&](long offset, int tap) ACOL_ALWAYS {
+    for_each_pixel<L>(pixels, [&](long offset, Integers<L> taps) ACOL_ALWAYS {
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sum[v] += value.template operator()<L>(offset + c + v * L, tap);
+      for (int v = 0; v < V; ++v) sum[v] += value.template operator()<L>(offset + c + v * L, taps);
     });
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) store<L>(y + c + v * L, finish(sum[v]));
@@ -113,9 +114,8 @@ template <int Lanes>
 void add_won(const PixelRectangle& pixels, const float* dy, const unsigned char* winner, int channels, float* dx) {
   sum_pixels<Lanes>(
       pixels, channels, dx, [=]<int L>(int c) ACOL_ALWAYS { return load<L>(dx + c); },
-      [=]<int L>(long i, int tap) ACOL_ALWAYS {
-        return load_bytes<L>(winner + i) == tap ? load<L>(dy + i) : Vector<L>{};
-      },
+      [=]<int L>(long i, Integers<L> taps)
+          ACOL_ALWAYS { return load_bytes<L>(winner + i) == taps ? load<L>(dy + i) : Vector<L>{}; },
       [](auto sum) ACOL_ALWAYS { return sum; });
 }
 
@@ -123,14 +123,15 @@ template <int Lanes>
 void average(const PixelRectangle& pixels, const float* x, int channels, float size, float* y) {
   sum_pixels<Lanes>(
       pixels, channels, y, []<int L>(int) ACOL_ALWAYS { return Vector<L>{}; },
-      [=]<int L>(long i, int) ACOL_ALWAYS { return load<L>(x + i); }, [=](auto sum) ACOL_ALWAYS { return sum / size; });
+      [=]<int L>(long i, Integers<L>) ACOL_ALWAYS { return load<L>(x + i); },
+      [=](auto sum) ACOL_ALWAYS { return sum / size; });
 }
 
 template <int Lanes>
 void add(const PixelRectangle& pixels, const float* x, int channels, float* y) {
   sum_pixels<Lanes>(
       pixels, channels, y, [=]<int L>(int c) ACOL_ALWAYS { return load<L>(y + c); },
-      [=]<int L>(long i, int) ACOL_ALWAYS { return load<L>(x + i); }, [](auto sum) ACOL_ALWAYS { return sum; });
+      [=]<int L>(long i, Integers<L>) ACOL_ALWAYS { return load<L>(x + i); }, [](auto sum) ACOL_ALWAYS { return sum; });
 }
 
 template <int Lanes>

@@ -10,8 +10,8 @@ namespace acol {
 struct WinogradTransforms {
   int outputs;  // m
 
-  // v[xi * stride + c / 16 * block + c % 16] = (B^T d B)[xi], d: the (m+2)^2 input pixels. With `mask`, as many pixels, d counts as 0 where
-  // the mask is not above 0: the gradient of a ReLU whose output the mask is.
+  // v[xi * stride + c / 16 * block + c % 16] = (B^T d B)[xi], d: the (m+2)^2 input pixels. With `mask`, as many pixels,
+  // d counts as 0 where the mask is not above 0: the gradient of a ReLU whose output the mask is.
   void (*input)(const float* const* pixels, const float* const* mask, int channels, float* v, long block, long stride);
 
   // pixels[i][c] = or += (A^T m A)[i] + bias[c], then max(., 0) if relu. m[xi * stride + c], bias may be null.

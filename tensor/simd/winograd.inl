@@ -13,7 +13,6 @@
 namespace acol {
 namespace {
 
-
 struct F2 {
   static constexpr int outputs = 2, points = 4;
 
@@ -118,9 +117,9 @@ struct F4 {
 };
 
 // From x From numbers, read through get(row, column), become To x To, written through put(row, column, value):
-// `transform` goes over each column, then over each row of what that gave. In `Parts` rounds, each for some of the rows:
-// reading again is cheaper than to keep more numbers in between than there are registers. (What a round does not need
-// of the columns' transforms, the compiler leaves out.)
+// `transform` goes over each column, then over each row of what that gave. In `Parts` rounds, each for some of the
+// rows: reading again is cheaper than to keep more numbers in between than there are registers. (What a round does not
+// need of the columns' transforms, the compiler leaves out.)
 template <class V, int From, int To, int Parts = 1, class Transform, class Get, class Put>
 ACOL_INLINE void two_dimensional(const Transform& transform, const Get& get, const Put& put) {
   constexpr int rows = To / Parts;
@@ -173,9 +172,10 @@ ACOL_INLINE void input_all(const float* const* pixels, const float* const* mask,
   for_each_vector<Lanes>(channels, [=]<int L>(int c) ACOL_ALWAYS {
     using V = Vector<L>;
     float* const out = v + c / gemm_block * block + c % gemm_block;
-    two_dimensional<V, n, n, Masked ? 1 : 2>([](const V(&d)[n], V(&t)[n]) ACOL_ALWAYS { F::input(d, t); },
-                             [=](int i, int j) ACOL_ALWAYS { return load_pixel<L, Masked>(pixels, mask, i * n + j, c); },
-                             [=](int i, int j, V t) ACOL_ALWAYS { store<L>(out + (i * n + j) * stride, t); });
+    two_dimensional<V, n, n, Masked ? 1 : 2>(
+        [](const V(&d)[n], V(&t)[n]) ACOL_ALWAYS { F::input(d, t); },
+        [=](int i, int j) ACOL_ALWAYS { return load_pixel<L, Masked>(pixels, mask, i * n + j, c); },
+        [=](int i, int j, V t) ACOL_ALWAYS { store<L>(out + (i * n + j) * stride, t); });
   });
 }
 
@@ -195,13 +195,15 @@ ACOL_INLINE void output_gradient_all(const float* const* pixels, const float* co
     using V = Vector<L>;
     float* const out = e + c / gemm_block * block + c % gemm_block;
     two_dimensional<V, m, n>([](const V(&y)[m], V(&t)[n]) ACOL_ALWAYS { F::output_gradient(y, t); },
-                             [=](int i, int j) ACOL_ALWAYS { return load_pixel<L, Masked>(pixels, mask, i * m + j, c); },
+                             [=](int i, int j)
+                                 ACOL_ALWAYS { return load_pixel<L, Masked>(pixels, mask, i * m + j, c); },
                              [=](int i, int j, V t) ACOL_ALWAYS { store<L>(out + (i * n + j) * stride, t); });
   });
 }
 
 template <class F, int Lanes>
-void output_gradient(const float* const* pixels, const float* const* mask, int channels, float* e, long block, long stride) {
+void output_gradient(const float* const* pixels, const float* const* mask, int channels, float* e, long block,
+                     long stride) {
   if (mask != nullptr)
     output_gradient_all<F, Lanes, true>(pixels, mask, channels, e, block, stride);
   else
@@ -260,8 +262,8 @@ void filter_gradient(const float* du, long stride, int channels, float* dw, long
 }
 
 template <class F, int Lanes>
-constexpr WinogradTransforms winograd{F::outputs,          input<F, Lanes>,           output<F, Lanes>,
-                                      filter<F, Lanes>,    output_gradient<F, Lanes>, filter_gradient<F, Lanes>};
+constexpr WinogradTransforms winograd{F::outputs,       input<F, Lanes>,           output<F, Lanes>,
+                                      filter<F, Lanes>, output_gradient<F, Lanes>, filter_gradient<F, Lanes>};
 
 }  // namespace
 }  // namespace acol
