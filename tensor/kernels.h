@@ -27,7 +27,9 @@ struct ResizeGeometry {
 template <class T>
 struct Kernels {
   // y[n,p,q,o] = sum_{r,s,c} x[n, p stride - pad + r dilation, q ..., c] w[o,r,s,c] + bias[o]; then max(y, 0) if
-  // `relu`. `bias` (out_c) may be null. Input outside the image counts as 0.
+  // `relu`. `bias` (out_c) may be null. Input outside the image counts as 0. Here and in the gradients, a NaN or an
+  // infinity reaches every output that reads it; outputs of the same 4x4 tile may become NaN too, and in dw all taps of
+  // the same channels.
   void (*conv2d_forward)(const Conv2dGeometry&, const T* x, const T* w, const T* bias, bool relu, T* y);
   // dx += sum over the outputs that read it: dx[n, p stride - pad + r dilation, ..., c] += dy[n,p,q,o] w[o,r,s,c].
   // `relu_y`: null, or the y that forward with `relu` gave; then dy counts as 0 where relu_y is not above 0.

@@ -1,10 +1,13 @@
 // Convolution: every table against the reference in double.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 
+#include "tensor/cpu/conv2d_plan.h"
 #include "tensor/reference.h"
 #include "tests/compare.h"
+#include "tests/winograd_reference.h"
 
 using namespace acol;
 using namespace acol::testing;
@@ -30,12 +33,13 @@ struct Numbers {
         dw(uniform(random, g.w_shape().count())),
         db(uniform(random, g.out_c)) {}
 
-  // The same sums with every term made positive: the magnitudes of the tolerances.
+  // The same sums with every term made positive: the magnitudes of the tolerances. A number below the smallest normal
+  // one errs as much as that.
   Numbers magnitudes() const {
     Numbers positive = *this;
     for (Floats* values :
          {&positive.x, &positive.w, &positive.bias, &positive.dy, &positive.dx, &positive.dw, &positive.db})
-      *values = absolute(*values);
+      for (float& value : *values) value = std::max(std::abs(value), std::numeric_limits<float>::min());
     return positive;
   }
 };
@@ -68,27 +72,52 @@ std::vector<Buffer<T>> backward_weights(const Kernels<T>& kernels, const Conv2dG
   return {dw, db};
 }
 
+// Tile side of the method that the fast table uses, 0 if direct.
+int tile_side(const Conv2dGeometry& g, ConvPass pass) {
+  const ConvMethod method = conv2d_plan(g, pass).method;
+  return method == ConvMethod::winograd4 ? 4 : method == ConvMethod::winograd2 ? 2 : 0;
+}
+
+// Direct sums err with the magnitudes of their own terms, `direct`; Winograd's with those of their tile.
+Tolerance tolerance_of(const Conv2dGeometry& g, ConvPass pass, const Numbers& numbers, double terms,
+                       const Buffer<double>& direct) {
+  const int side = tile_side(g, pass);
+  return side == 0 ? float_errors(terms, direct) : winograd_tolerance(side, pass, g, numbers.magnitudes());
+}
+
+Tolerance forward_tolerance(const Conv2dGeometry& g, const Numbers& numbers, bool bias) {
+  const auto direct = forward(reference_kernels<double>(), g, numbers.magnitudes(), bias, false);
+  return tolerance_of(g, ConvPass::forward, numbers, g.taps() * g.in_c + 2, direct[0]);
+}
+
+Tolerance backward_data_tolerance(const Conv2dGeometry& g, const Numbers& numbers) {
+  const auto direct = backward_data(reference_kernels<double>(), g, numbers.magnitudes(), false);
+  return tolerance_of(g, ConvPass::backward_data, numbers, g.taps() * g.out_c + 2, direct[0]);
+}
+
+std::vector<Tolerance> backward_weights_tolerances(const Conv2dGeometry& g, const Numbers& numbers, bool bias) {
+  const auto direct = backward_weights(reference_kernels<double>(), g, numbers.magnitudes(), bias, false);
+  const double terms = static_cast<double>(g.batch) * g.out_h() * g.out_w() + 2;
+  return {tolerance_of(g, ConvPass::backward_weights, numbers, terms, direct[0]), float_errors(terms, direct[1])};
+}
+
 void check_forward(const Conv2dGeometry& g, const Numbers& numbers, bool bias, bool relu,
                    const std::vector<int>& threads = {1, 2, 3, 5}) {
   const auto run = [&]<class T>(const Kernels<T>& k) { return forward(k, g, numbers, bias, relu); };
-  const auto magnitude = forward(reference_kernels<double>(), g, numbers.magnitudes(), bias, false);
   check_tables(message("forward ", describe(g), bias ? " bias" : "", relu ? " relu" : ""), run,
-               {float_errors(g.taps() * g.in_c + 2, magnitude[0])}, threads);
+               {forward_tolerance(g, numbers, bias)}, threads);
 }
 
 void check_backward_data(const Conv2dGeometry& g, const Numbers& numbers, bool relu, const std::vector<int>& threads) {
   const auto run = [&]<class T>(const Kernels<T>& k) { return backward_data(k, g, numbers, relu); };
-  const auto magnitude = backward_data(reference_kernels<double>(), g, numbers.magnitudes(), false);
-  check_tables("backward data " + describe(g), run, {float_errors(g.taps() * g.out_c + 2, magnitude[0])}, threads);
+  check_tables("backward data " + describe(g), run, {backward_data_tolerance(g, numbers)}, threads);
 }
 
 void check_backward_weights(const Conv2dGeometry& g, const Numbers& numbers, bool bias, bool relu,
                             const std::vector<int>& threads) {
   const auto run = [&]<class T>(const Kernels<T>& k) { return backward_weights(k, g, numbers, bias, relu); };
-  const auto magnitude = backward_weights(reference_kernels<double>(), g, numbers.magnitudes(), bias, false);
-  const double terms = static_cast<double>(g.batch) * g.out_h() * g.out_w() + 2;
   check_tables(message("backward weights ", describe(g), bias ? " bias" : ""), run,
-               {float_errors(terms, magnitude[0]), float_errors(terms, magnitude[1])}, threads);
+               backward_weights_tolerances(g, numbers, bias), threads);
 }
 
 // `number` picks bias and ReLU, so that neighbours in a list differ.
@@ -98,6 +127,36 @@ void check_all(const Conv2dGeometry& g, std::uint32_t number, const std::vector<
   check_forward(g, numbers, number % 2 == 0, number / 2 % 2 == 0, threads);
   check_backward_data(g, numbers, number % 2 == 0, threads);
   check_backward_weights(g, numbers, number % 3 != 0, number % 2 == 1, threads);
+}
+
+constexpr ConvPass passes[] = {ConvPass::forward, ConvPass::backward_data, ConvPass::backward_weights};
+
+// Where the reference is not finite, no fast table may be. Where it is, they agree, unless `may_spoil`.
+template <class Run>
+void check_spoiled(const Run& run, const Tolerance& tolerance, const std::vector<bool>& may_spoil) {
+  const Buffer<double> want = run(reference_kernels<double>())[0];
+  REQUIRE(want.count() == static_cast<std::int64_t>(may_spoil.size()));
+  REQUIRE(std::find(may_spoil.begin(), may_spoil.end(), false) != may_spoil.end());
+  std::vector<Buffer<float>> results;
+  for_each_cpu_table(
+      [&](const std::string& table, const Kernels<float>& kernels) {
+        INFO(table);
+        results.push_back(run(kernels)[0]);
+        const Buffer<float>& got = results.back();
+        CHECK(got.guards_intact());
+        std::int64_t hidden = 0, wrong = 0;
+        for (std::int64_t i = 0; i < want.count(); ++i) {
+          const auto at = static_cast<std::size_t>(i);
+          if (!std::isfinite(want[i]))
+            hidden += std::isfinite(got[i]);
+          else if (!may_spoil[at])
+            wrong += !(std::abs(static_cast<double>(got[i]) - want[i]) <= tolerance[at]);
+        }
+        CHECK(hidden == 0);
+        CHECK(wrong == 0);
+        if (results.size() % 2 == 0) CHECK(got.same_bits(results[results.size() - 2]));
+      },
+      {1, 3});
 }
 
 }  // namespace
@@ -126,6 +185,72 @@ TEST_CASE("conv2d: a sum done by hand") {
   CHECK(dw[2] == 12);
   CHECK(dw[3] == 4);
   CHECK(db[0] == 4);
+}
+
+// Before the others: a NaN that stays behind in the kernels' own memory would come up in them.
+TEST_CASE("conv2d: a NaN or an infinity reaches the outputs that read it; summed directly, no other") {
+  const Conv2dGeometry g{2, 7, 6, 5, 9, 3, 3, 1, 2, 1, 1, 1, 1};
+  for (const ConvPass pass : passes) REQUIRE(tile_side(g, pass) == 0);
+  Numbers numbers(g, test_stream(3));
+  Numbers tame = numbers;
+  numbers.x[37] = NAN;
+  numbers.x[250] = INFINITY;
+  for (const bool relu : {false, true}) {
+    const auto run = [&]<class T>(const Kernels<T>& k) { return forward(k, g, numbers, true, relu); };
+    check_tables("forward with NaN", run, {forward_tolerance(g, tame, true)});
+    const auto y = forward(reference_kernels<float>(), g, numbers, true, relu);
+    int nans = 0;
+    for (std::int64_t i = 0; i < y[0].count(); ++i) nans += std::isnan(y[0][i]);
+    CHECK(nans >= 4 * g.out_c);
+  }
+
+  numbers.dy[11] = NAN;
+  const auto run = [&]<class T>(const Kernels<T>& k) { return backward_data(k, g, numbers, false); };
+  check_tables("backward data with NaN", run, {backward_data_tolerance(g, tame)});
+}
+
+TEST_CASE("conv2d: by Winograd's method it may also spoil the outputs of the tiles that read it, and no other") {
+  int methods_seen[5] = {};
+  for (const Conv2dGeometry& g : {Conv2dGeometry{2, 7, 6, 5, 9, 3, 3, 1, 1, 1, 1, 1, 1},
+                                  Conv2dGeometry{2, 15, 14, 17, 33, 3, 3, 1, 1, 0, 2, 1, 1}}) {
+    const Numbers tame(g, test_stream(4));
+    for (const float bad : {NAN, INFINITY, -INFINITY, 3e38f}) {  // 3e38: the transform overflows, the sum does not
+      INFO(message(describe(g), " ", bad));
+      Numbers numbers = tame;
+      for (Floats* const values : {&numbers.x, &numbers.dy}) (*values)[37] = (*values)[values->size() - 60] = bad;
+      for (const bool relu : {false, true}) {
+        const auto run = [&]<class T>(const Kernels<T>& k) { return forward(k, g, numbers, true, relu); };
+        const Picture x{numbers.x, g.batch, g.in_h, g.in_w, g.in_c};
+        check_spoiled(
+            run, forward_tolerance(g, tame, true),
+            tile_reads(bad, x, tile_side(g, ConvPass::forward), g.pad_h, g.pad_w, g.out_h(), g.out_w(), g.out_c));
+        ++methods_seen[tile_side(g, ConvPass::forward)];
+      }
+      const auto run = [&]<class T>(const Kernels<T>& k) { return backward_data(k, g, numbers, false); };
+      const Picture dy{numbers.dy, g.batch, g.out_h(), g.out_w(), g.out_c};
+      check_spoiled(
+          run, backward_data_tolerance(g, tame),
+          tile_reads(bad, dy, tile_side(g, ConvPass::backward_data), 2 - g.pad_h, 2 - g.pad_w, g.in_h, g.in_w, g.in_c));
+      ++methods_seen[tile_side(g, ConvPass::backward_data)];
+
+      // In the weights' gradient: all taps of the channel that it is in.
+      std::vector<bool> taps(tame.dw.size());
+      for (std::size_t i = 0; i < taps.size(); ++i) {
+        const std::size_t c = i % static_cast<std::size_t>(g.in_c);
+        taps[i] =
+            c == 37 % static_cast<std::size_t>(g.in_c) || c == (tame.x.size() - 60) % static_cast<std::size_t>(g.in_c);
+      }
+      numbers.dy = tame.dy;
+      const auto run_weights = [&]<class T>(const Kernels<T>& k) {
+        return std::vector{backward_weights(k, g, numbers, false, true)[0]};
+      };
+      check_spoiled(run_weights, backward_weights_tolerances(g, tame, false)[0], taps);
+      ++methods_seen[tile_side(g, ConvPass::backward_weights)];
+    }
+  }
+  CHECK(methods_seen[0] == 0);
+  CHECK(methods_seen[2] > 0);
+  CHECK(methods_seen[4] > 0);
 }
 
 TEST_CASE("conv2d: chosen shapes") {
@@ -185,34 +310,82 @@ TEST_CASE("conv2d: drawn shapes") {
 }
 
 TEST_CASE("conv2d: shapes that reach every block of the matrix product") {
-  check_all({2, 17, 17, 40, 40, 3, 3, 1, 1, 1, 1, 1, 1}, 200);   // several blocks of rows
-  check_all({1, 2, 2, 512, 1030, 3, 3, 1, 1, 1, 1, 1, 1}, 201);  // B larger than it is kept; more than 512 columns
-  check_all({2, 48, 47, 3, 16, 3, 3, 1, 1, 1, 1, 1, 1}, 202);    // the sliced weight gradient
-  const Conv2dGeometry g{1, 28, 28, 512, 15, 3, 3, 1, 1, 1, 1, 1, 1};  // the same for the weight gradient
-  check_backward_weights(g, Numbers(g, test_stream(1, 203)), true, true, {1, 2, 3});
+  check_all({2, 17, 17, 360, 40, 1, 1, 1, 1, 0, 0, 1, 1}, 200);  // several blocks of rows
+  // B larger than it is kept; more than 512 columns
+  check_all({1, 2, 2, 512, 1030, 3, 3, 1, 1, 1, 1, 1, 1}, 201, {1, 3});
+  check_all({2, 48, 47, 27, 16, 1, 1, 1, 1, 0, 0, 1, 1}, 202);          // the sliced weight gradient
+  const Conv2dGeometry g{1, 28, 28, 4608, 15, 1, 1, 1, 1, 0, 0, 1, 1};  // the same for the weight gradient
+  check_backward_weights(g, Numbers(g, test_stream(1, 203)), true, true, {1, 3});
 }
 
-TEST_CASE("conv2d: a NaN or an infinity reaches the outputs that read it, and no other") {
-  const Conv2dGeometry g{2, 7, 6, 5, 9, 3, 3, 1, 1, 1, 1, 1, 1};
-  Numbers numbers(g, test_stream(3));
-  numbers.x[37] = NAN;
-  numbers.x[250] = INFINITY;
-  Numbers tame = numbers;
-  tame.x[37] = tame.x[250] = 1;
-  const auto magnitude = forward(reference_kernels<double>(), g, tame.magnitudes(), true, false);
-  for (const bool relu : {false, true}) {
-    const auto run = [&]<class T>(const Kernels<T>& k) { return forward(k, g, numbers, true, relu); };
-    check_tables("forward with NaN", run, {float_errors(g.taps() * g.in_c + 2, magnitude[0])});
-    const auto y = forward(reference_kernels<float>(), g, numbers, true, relu);
-    int nans = 0;
-    for (std::int64_t i = 0; i < y[0].count(); ++i) nans += std::isnan(y[0][i]);
-    CHECK(nans >= 4 * g.out_c);
-  }
+TEST_CASE("conv2d: 3x3 filters, around the edges of tiles and vectors") {
+  const int sizes[] = {1, 2, 3, 5, 7, 13, 14, 15, 28}, channels[] = {1, 3, 15, 16, 17, 31, 33, 200};
+  std::uint32_t number = 300;
+  for (int i = 0; i < 9; ++i)
+    for (int j = 0; j < 8; ++j, ++number) {
+      Conv2dGeometry g;
+      g.filter_h = g.filter_w = 3;
+      g.batch = 1 + (i + j) % 2;
+      g.in_h = sizes[i], g.in_w = sizes[(2 * i + j) % 9];
+      g.in_c = channels[j], g.out_c = channels[(3 * j + i) % 8];
+      g.pad_h = (i + j) % 4, g.pad_w = (i + j / 2) % 4;
+      if (g.out_h() == 0) g.pad_h = 3 - g.pad_h;
+      if (g.out_w() == 0) g.pad_w = 3 - g.pad_w;
+      if (g.macs() > 2'000'000) g.batch = 1, g.out_c = channels[(3 * j + i) % 4];
+      check_all(g, number, {1, 3});
+    }
+}
 
-  numbers.dy[11] = NAN;
-  tame.dy[11] = 1;
-  const auto run = [&]<class T>(const Kernels<T>& k) { return backward_data(k, g, numbers, false); };
-  check_tables(
-      "backward data with NaN", run,
-      {float_errors(g.taps() * g.out_c + 2, backward_data(reference_kernels<double>(), g, tame.magnitudes(), false)[0])});
+TEST_CASE("conv2d: shapes that reach every way to work by Winograd's method") {
+  const Conv2dGeometry cases[] = {
+      {1, 82, 79, 1, 130, 3, 3, 1, 1, 1, 1, 1, 1},   // forward in tiles of each thread's own, two blocks of outputs
+      {1, 82, 79, 3, 7, 3, 3, 1, 1, 1, 1, 1, 1},     // the same, few outputs; a weight gradient in slices
+      {1, 52, 50, 3, 70, 3, 3, 1, 1, 1, 1, 1, 1},    // shared tiles, many and two blocks of outputs
+      {1, 12, 11, 260, 17, 3, 3, 1, 1, 1, 1, 1, 1},  // two blocks of inputs
+      {1, 12, 11, 20, 260, 3, 3, 1, 1, 1, 1, 1, 1},  // the same for backward data and for the weight gradient
+      {1, 6, 8, 65, 66, 3, 3, 1, 1, 1, 1, 1, 1},     // F(2x2,3x3)
+      {2, 17, 17, 40, 40, 3, 3, 1, 1, 1, 1, 1, 1},   //
+  };
+  std::uint32_t number = 400;
+  int private_tiles = 0, shared_tiles = 0, side2 = 0, output_blocks = 0, input_blocks = 0, slices = 0;
+  for (const Conv2dGeometry& g : cases) {
+    for (const ConvPass pass : passes) {
+      const ConvPlan plan = conv2d_plan(g, pass);
+      REQUIRE(plan.method != ConvMethod::direct);
+      const bool to_input = pass == ConvPass::backward_data, weights = pass == ConvPass::backward_weights;
+      private_tiles += !weights && !plan.shared, shared_tiles += plan.shared;
+      side2 += plan.method == ConvMethod::winograd2;
+      output_blocks += plan.outputs < (to_input ? g.in_c : g.out_c);
+      input_blocks += plan.inputs < (to_input ? g.out_c : g.in_c);
+      slices += plan.slices > 1;
+    }
+    check_all(g, number++, {1, 3});
+  }
+  for (const int seen : {private_tiles, shared_tiles, side2, output_blocks, input_blocks, slices}) CHECK(seen > 0);
+}
+
+TEST_CASE("conv2d: large numbers, and numbers below the smallest normal one") {
+  const auto scaled = [](Floats values, float factor) {
+    for (float& value : values) value *= factor;
+    return values;
+  };
+  std::uint32_t number = 500;
+  for (const Conv2dGeometry& g : {Conv2dGeometry{2, 13, 14, 17, 33, 3, 3, 1, 1, 1, 1, 1, 1},   // F(4x4,3x3)
+                                  Conv2dGeometry{1, 6, 8, 33, 17, 3, 3, 1, 1, 1, 1, 1, 1},     // F(2x2,3x3)
+                                  Conv2dGeometry{1, 7, 6, 17, 16, 3, 3, 2, 1, 1, 1, 1, 1}}) {  // direct
+    const Numbers plain(g, test_stream(5, number++));
+    // The factors of one side and of the other, and so of what is added to.
+    for (const auto& [a, b, c] : {std::array{1e30f, 1e-30f, 1.0f}, std::array{1e-30f, 1e30f, 1.0f},
+                                  std::array{1e-40f, 1e30f, 1e-10f}, std::array{1e30f, 1e-40f, 1e-10f}}) {
+      INFO(message(a, " times ", b));
+      Numbers numbers = plain;
+      numbers.bias = scaled(plain.bias, c), numbers.dx = scaled(plain.dx, c), numbers.dw = scaled(plain.dw, c);
+      numbers.x = scaled(plain.x, a), numbers.w = scaled(plain.w, b);
+      check_forward(g, numbers, true, false, {2});
+      numbers.dy = scaled(plain.dy, a);
+      check_backward_data(g, numbers, false, {2});
+      numbers.dy = scaled(plain.dy, b);
+      check_backward_weights(g, numbers, false, false, {2});
+    }
+  }
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-// As the library is built: the tiles of every level are declared.
+// As the library is built: the kernels of every level are declared.
 #if defined(__x86_64__) && !defined(ACOL_HAVE_X86_LEVELS)
 #define ACOL_HAVE_X86_LEVELS
 #endif
@@ -15,7 +15,7 @@
 #include "tensor/check.h"
 #include "tensor/cpu/gemm.h"
 #include "tensor/kernels.h"
-#include "tensor/simd/gemm_tile.h"
+#include "tensor/simd/kernels.h"
 #include "tensor/simd/level.h"
 
 using namespace acol;
@@ -68,11 +68,11 @@ TEST_CASE("levels: the product really runs on the forced level's tiles") {
   const SimdLevel before = simd_in_use();
   const auto tiles = [](SimdLevel level) -> const GemmTiles& {
 #if defined(ACOL_HAVE_X86_LEVELS)
-    if (level == SimdLevel::avx512) return gemm_tiles_avx512();
-    if (level == SimdLevel::avx2) return gemm_tiles_avx2();
+    if (level == SimdLevel::avx512) return simd_kernels_avx512().gemm;
+    if (level == SimdLevel::avx2) return simd_kernels_avx2().gemm;
 #endif
     CHECK(level == SimdLevel::scalar);
-    return gemm_tiles_scalar();
+    return simd_kernels_scalar().gemm;
   };
   for (const SimdLevel level : all_levels) {
     if (!simd_supported(level)) continue;

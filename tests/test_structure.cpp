@@ -185,7 +185,8 @@ TEST_CASE("an object compiled for one SIMD level exports one symbol") {
   for (const auto& [this_name, this_list] : symbols) {
     const auto& name = this_name;  // a message is a lambda, and Clang 14 captures no binding
     const auto& list = this_list;
-    if (name.rfind("gemm_tile_", 0) != 0) continue;
+    const std::string stem = name.substr(0, name.find('.'));
+    if (stem != "scalar" && stem != "avx2" && stem != "avx512") continue;
     ++levels;
     INFO(name, " exports ", list.size(), " symbols, the first is ", list[0]);
     CHECK(list.size() == 1);

@@ -8,6 +8,7 @@
 
 #include "bench_table.h"
 #include "interrupt.h"
+#include "network_layers.h"
 #include "tensor/random.h"
 
 namespace acol {
@@ -24,22 +25,7 @@ struct Kind {
 };
 
 void add_network_options(CLI::App& app, BenchOptions& options) {
-  NetworkConfig& network = options.network;
-  network.classes = 200;  // CUB-200-2011's
-  app.add_option_function<std::string>(
-         "--method", [&network](const std::string& name) { network.method = parse_method(name); },
-         "acol, or cam: one branch, nothing erased")
-      ->check(CLI::IsMember({"acol", "cam"}))
-      ->default_str("acol");
-  app.add_option("--arch", network.arch, "trunk")->capture_default_str()->check(CLI::IsMember(known_architectures()));
-  app.add_option("--width", network.width, "factor on all channel counts")
-      ->capture_default_str()
-      ->check(number("in (0, 4]", [](double value) { return value > 0 && value <= 4; }));
-  app.add_option("--map-stride", network.map_stride, "input pixels a map pixel: 8, or 16 (faster)")
-      ->capture_default_str()
-      ->check(CLI::IsMember({8, 16}));
-  app.add_option("--classes", network.classes, "classes")->capture_default_str()->check(at_least(1));
-  app.add_option("--size", options.size, "side of the pictures, pixels")->capture_default_str()->check(at_least(1));
+  add_network_options(app, options.network, options.size);
 }
 
 void add_batch_option(CLI::App& app, BenchOptions& options, int standard, const std::string& help) {

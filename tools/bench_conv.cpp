@@ -6,7 +6,7 @@
 #include "bench.h"
 #include "interrupt.h"
 #include "layers/conv2d.h"
-#include "layers/pool.h"
+#include "network_layers.h"
 #include "progress.h"
 #include "tensor/kernels.h"
 #include "tensor/safetensors.h"
@@ -16,66 +16,26 @@ namespace acol {
 
 namespace {
 
-struct Layer {
-  std::string name;  // conv1_1, ...; a1 a2 a3 and b1 b2 b3 in the classifiers
-  Conv2dGeometry geometry;
-  bool relu = false;
+struct Layer : ConvLayer {
   int uses = 1;  // layers of the network with this shape
 };
 
-bool same_shape(const Layer& a, const Layer& b) {
-  return a.geometry.x_shape() == b.geometry.x_shape() && a.geometry.w_shape() == b.geometry.w_shape() &&
-         a.geometry.stride_h == b.geometry.stride_h && a.geometry.pad_h == b.geometry.pad_h &&
-         a.geometry.dilation_h == b.geometry.dilation_h;
+bool same_shape(const Conv2dGeometry& a, const Conv2dGeometry& b) {
+  return a.x_shape() == b.x_shape() && a.w_shape() == b.w_shape() && a.stride_h == b.stride_h && a.pad_h == b.pad_h &&
+         a.dilation_h == b.dilation_h;
 }
 
-// In the order of the forward pass, of equal shapes only the first. Modules come in that order; only the trunk's pools
-// and strides change the size, and both classifiers start from what the trunk ends with.
+// Of equal shapes only the first.
 std::vector<Layer> layers_of(const BenchOptions& options) {
-  Network network(options.network);
   std::vector<Layer> layers;
-  int height = options.size, width = options.size, block = 1;
-  std::map<std::string, int> numbers;  // of the convolutions seen in "conv1", "a", ...
-  network.for_each([&](const std::string& name, Module& module) {
-    if (const auto* pool = dynamic_cast<const MaxPool2d*>(&module)) {
-      const Pool2dOptions& how = pool->options();
-      height = window_output_size(height, how.window[0], how.stride[0], how.pad[0], 1);
-      width = window_output_size(width, how.window[1], how.stride[1], how.pad[1], 1);
-      ++block;
-    }
-    auto* conv = dynamic_cast<Conv2d*>(&module);
-    if (conv == nullptr) return;
-    const bool in_trunk = name.starts_with("features.");
-    const std::string group = in_trunk ? message("conv", block) : name.starts_with("classifier_a.") ? "a" : "b";
-    const std::string number = std::to_string(++numbers[group]);
-    const Shape& w = conv->weight().shape();
-    const Conv2dOptions& how = conv->options();
-    Layer layer;
-    layer.name = group + (in_trunk ? "_" : "") + number;
-    layer.relu = how.relu;
-    layer.geometry = {.batch = options.batch_size,
-                      .in_h = height,
-                      .in_w = width,
-                      .in_c = w[3],
-                      .out_c = w[0],
-                      .filter_h = w[1],
-                      .filter_w = w[2],
-                      .stride_h = how.stride[0],
-                      .stride_w = how.stride[1],
-                      .pad_h = how.pad[0],
-                      .pad_w = how.pad[1],
-                      .dilation_h = how.dilation[0],
-                      .dilation_w = how.dilation[1]};
-    if (in_trunk) {
-      height = layer.geometry.out_h();
-      width = layer.geometry.out_w();
-    }
-    const auto twin = std::find_if(layers.begin(), layers.end(), [&](const Layer& l) { return same_shape(l, layer); });
+  for (const ConvLayer& layer : conv_layers(options.network, options.batch_size, options.size)) {
+    const auto twin = std::find_if(layers.begin(), layers.end(),
+                                   [&](const Layer& l) { return same_shape(l.geometry, layer.geometry); });
     if (twin != layers.end())
       ++twin->uses;
     else
-      layers.push_back(layer);
-  });
+      layers.push_back({layer});
+  }
   return layers;
 }
 
@@ -125,12 +85,6 @@ void save(const std::filesystem::path& folder, const Layer& layer, Data& data) {
   write_safetensors(folder / (layer.name + ".safetensors"), file);
 }
 
-std::string shape_text(const Layer& layer) {
-  const Conv2dGeometry& g = layer.geometry;
-  return message(g.filter_h, "x", g.filter_w, " ", g.in_c, ">", g.out_c, " on ", g.in_h, "x", g.in_w,
-                 layer.uses > 1 ? message(", ", layer.uses, " times") : "");
-}
-
 }  // namespace
 
 BenchReport bench_conv(const BenchOptions& options) {
@@ -147,7 +101,7 @@ BenchReport bench_conv(const BenchOptions& options) {
     const auto measure = [&](const std::string& what, const std::function<void()>& body) {
       progress.update(static_cast<std::int64_t>(i), static_cast<std::int64_t>(layers.size()), layer.name + " " + what);
       BenchRow row{.what = what, .layer = layer.name, .batch = g.batch};
-      row.remark = shape_text(layer);
+      row.remark = shape_text(g) + (layer.uses > 1 ? message(", ", layer.uses, " times") : "");
       set_speed(row, time_repeats(options.repeats, body), static_cast<double>(g.macs()), peak);
       sums[what] += row.ms->median * layer.uses;
       report.rows.push_back(std::move(row));

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """acol against PyTorch on the CPU: the same network, the same weights, the same pictures, the same number of threads.
 
-    tools/bench_peer.py                            ratio table of all cases
+    tools/bench_peer.py                            tables of all cases
     tools/bench_peer.py --accuracy --cases none    errors of both against float64
     tools/bench_peer.py --isa avx2                 both without AVX-512
+    tools/bench_peer.py --cases memory             peak memory only
+    tools/bench_peer.py --cases two-processes      two acol processes at once; without PyTorch
 
 PyTorch comes from PyPI into a virtual environment of its own beside the program (several GB), or give --python an
 interpreter that has torch and numpy. PyTorch runs with an allocator that keeps its memory (without that, page faults
 cost it 10 to 40 %), in each of its formats, of which the best counts; float32, no autocast. Before anything is timed,
 both must give the same outputs, losses and gradients. Then they take turns: acol in a process of its own while PyTorch
-waits, PyTorch here, and so on; medians over the rounds."""
+waits, PyTorch here, and so on; medians over the rounds. Peak memory is that of processes of their own after two runs,
+of PyTorch with both allocators."""
 
 import argparse
 import datetime
@@ -29,7 +32,8 @@ import warnings
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 INSIDE = "ACOL_BENCH_PEER_INSIDE"
-CASES = [f"{side}x{side}-{what}" for side in (14, 28) for what in ("forward-1", "forward-8", "train-8")]
+TIMED = [f"{side}x{side}-{what}" for side in (14, 28) for what in ("forward-1", "forward-8", "train-8")]
+CASES = [*TIMED, "memory", "two-processes"]
 TUNED = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "100000000000",
@@ -76,6 +80,10 @@ def parse_arguments():
     if not os.access(options.acol, os.X_OK):
         parser.error(f"no program {options.acol}: build it first (cmake --build build), or say where with --acol")
     return options
+
+
+def needs_torch(options):
+    return options.accuracy or options.latency_1_thread or set(options.cases) != {"two-processes"}
 
 
 def has_torch(python):
@@ -131,14 +139,16 @@ class Acol:
             fail(f"`{shlex.join(command)}` failed: {done.stderr.strip()}")
         return done.stdout
 
-    def bench(self, what, map_stride, batch, threads, repeats, save=None):
-        """The JSON of `acol bench WHAT`."""
+    def bench(self, what, map_stride, batch, threads, repeats=None, save=None, more=()):
+        """The JSON of `acol bench WHAT`, with options `more`."""
         o = self.options
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "bench.json"
             words = ["bench", what, "--arch", o.arch, "--width", o.width, "--size", o.size, "--classes", o.classes]
-            words += ["--map-stride", map_stride, "--batch-size", batch, "--threads", threads, "--repeats", repeats]
-            self.run(*words, "--json", path, *(["--save", save] if save else []))
+            words += ["--map-stride", map_stride, "--batch-size", batch, "--threads", threads, *more]
+            words += ["--repeats", repeats] if repeats else []
+            words += ["--save", save] if save else []
+            self.run(*words, "--json", path)
             return json.loads(path.read_text())
 
 
@@ -158,7 +168,7 @@ class TorchForward:
 
     def __init__(self, folder):
         import torch
-        from bench_peer_net import check_outputs, load, nchw, read_safetensors
+        from bench_peer_net import check_outputs, forward_in_format, load, nchw, read_safetensors
 
         self.torch = torch
         saved, _ = read_safetensors(folder / "net.safetensors")
@@ -167,23 +177,12 @@ class TorchForward:
         for name in ("NCHW", "channels_last", "frozen"):
             network = load(folder / "model.safetensors")[0].eval()
             try:
-                self.runs[name] = self.prepared(name, network, x)
+                self.runs[name] = forward_in_format(network, x, name)
             except Exception as problem:  # whatever a version of the compiler does not like
                 self.skipped[name] = f"{type(problem).__name__}: {str(problem).strip().splitlines()[0]}"
                 continue
             with torch.inference_mode():
                 self.largest_error = max(self.largest_error, check_outputs(self.runs[name](), saved))
-
-    def prepared(self, name, network, x):
-        torch = self.torch
-        if name == "channels_last":
-            network, x = network.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
-        if name == "frozen":
-            with torch.no_grad():
-                network = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(network, x)))
-                for _ in range(3):  # the first runs still compile
-                    network(x)
-        return lambda: network(x)
 
     def time(self, name, repeats):
         with self.torch.inference_mode():
@@ -194,18 +193,14 @@ class TorchTrain:
     """A training step in both memory formats."""
 
     def __init__(self, folder):
-        import torch
-        from bench_peer_net import check_step, load, make_optimizer, nchw, read_safetensors, train_step
+        from bench_peer_net import check_step, nchw, read_safetensors, train_in_format
 
+        model = folder / "model.safetensors"
         saved, _ = read_safetensors(folder / "train.safetensors")
-        self.largest_error = check_step(folder / "model.safetensors", saved)
-        self.skipped, self.runs = {}, {}
-        x, labels = nchw(saved["input"]), saved["labels"].long()
-        for name, memory_format in (("NCHW", torch.contiguous_format), ("channels_last", torch.channels_last)):
-            network, config = load(folder / "model.safetensors")
-            network = network.train().to(memory_format=memory_format)
-            optimizer, pictures = make_optimizer(network, config), x.to(memory_format=memory_format)
-            self.runs[name] = lambda n=network, o=optimizer, p=pictures: train_step(n, o, p, labels)
+        self.largest_error = check_step(model, saved)
+        x, labels = nchw(saved["input"]), saved["labels"]
+        self.skipped = {}
+        self.runs = {name: train_in_format(model, x, labels, name) for name in ("NCHW", "channels_last")}
 
     def time(self, name, repeats):
         return time_runs(self.runs[name], repeats, 1)
@@ -214,6 +209,7 @@ class TorchTrain:
 def compare(acol, name, threads, folder):
     """One row of the table: checks, then rounds of acol, PyTorch, acol, PyTorch, ..."""
     import torch
+    from bench_peer_net import Mismatch
 
     options = acol.options
     torch.set_num_threads(threads)
@@ -222,7 +218,10 @@ def compare(acol, name, threads, folder):
     kind = "net" if what == "forward" else "train"
     print(f"bench_peer: {name}: checking", file=sys.stderr)
     acol.bench(kind, map_stride, batch, threads, 1, save=folder)
-    peer = TorchForward(folder) if what == "forward" else TorchTrain(folder)
+    try:
+        peer = TorchForward(folder) if what == "forward" else TorchTrain(folder)
+    except Mismatch as mismatch:
+        fail(str(mismatch))
     shutil.rmtree(folder)
 
     ours, theirs = [], {fmt: [] for fmt in peer.runs}
@@ -270,32 +269,14 @@ def ratio_table(rows):
     return "\n".join(lines)
 
 
-def accuracy(acol, folder):
-    from bench_peer_accuracy import layer_errors, net_errors
-
-    print("bench_peer: errors against float64", file=sys.stderr)
-    results = {}
-    for side, map_stride in (("14x14", 16), ("28x28", 8)):
-        parts = {kind: folder / side / kind for kind in ("conv", "net", "train")}
-        rows = {}
-        for kind, part in parts.items():
-            rows[kind] = acol.bench(kind, map_stride, 1, acol.options.threads, 1, save=part)["rows"]
-        names = [row["layer"] for row in rows["conv"] if row["what"] == "forward"]
-        results[side] = {"layers": layer_errors(parts["conv"], names), "net": net_errors(parts["net"], parts["train"])}
-        shutil.rmtree(folder / side)
-    return results
-
-
 def versions(acol):
-    import torch
+    found = {"acol": acol.run("--version").strip(), "python": platform.python_version()}
+    if needs_torch(acol.options):
+        import torch
 
-    one_dnn = re.search(r"DNN v([\d.]+)", torch.__config__.show())
-    return {
-        "acol": acol.run("--version").strip(),
-        "torch": torch.__version__,
-        "onednn": one_dnn[1] if one_dnn else "none",
-        "python": platform.python_version(),
-    }
+        one_dnn = re.search(r"DNN v([\d.]+)", torch.__config__.show())
+        found.update(torch=torch.__version__, onednn=one_dnn[1] if one_dnn else "none")
+    return found
 
 
 def cpu_name():
@@ -318,24 +299,26 @@ def print_cases(rows):
             print(f"\n{row['case']}: PyTorch {fmt} left out: {problem}")
 
 
-def print_accuracy(results):
-    from bench_peer_accuracy import layer_table, net_table
+def print_head(options, result):
+    print(f"`{result['command']}`\n")
+    forced = f", {options.isa.upper()} forced on all" if options.isa else ""
+    print(f"{result['cpu']}, {options.threads} threads{forced}, {result['date']}.")
+    peer = "; PyTorch {torch} with oneDNN {onednn}, allocator tuned" if "torch" in result["versions"] else ""
+    print(("{acol}" + peer + ".").format(**result["versions"]))
 
-    for side, tables in results.items():
-        print(f"\nErrors against float64 (relative L2), {side}, one picture.\n")
-        print(layer_table(tables["layers"]) + "\n\n" + net_table(tables["net"]))
+
+def environments():
+    """To run PyTorch in: this one, and that without the tuned allocator."""
+    return {"tuned": dict(os.environ), "as installed": {k: v for k, v in os.environ.items() if k not in TUNED}}
 
 
 def main():
     options = parse_arguments()
-    if INSIDE not in os.environ:
+    if INSIDE not in os.environ and needs_torch(options):
         restart_inside(options)
-    import torch
-    from bench_peer_net import Mismatch
-
     sys.stdout.reconfigure(line_buffering=True)
+    sys.dont_write_bytecode = True
     warnings.filterwarnings("ignore")  # of tracing
-    torch.set_num_threads(options.threads)
     acol = Acol(options)
     result = {
         "command": shlex.join(["tools/bench_peer.py", *sys.argv[1:]]),
@@ -345,27 +328,34 @@ def main():
         "versions": versions(acol),
         "cases": [],
     }
-    print(f"`{result['command']}`\n")
-    forced = ", AVX2 forced on both" if options.isa else ""
-    print(f"{result['cpu']}, {options.threads} threads{forced}, {result['date']}.")
-    print("{acol}; PyTorch {torch} with oneDNN {onednn}, allocator tuned.".format(**result["versions"]))
-    print(f"{options.rounds} rounds of {options.repeats} runs each in turn; medians; ratio = best PyTorch / acol.\n")
-    cases = [(case, options.threads) for case in options.cases]
+    print_head(options, result)
+    cases = [(case, options.threads) for case in options.cases if case in TIMED]
     if options.latency_1_thread:
         cases += [(case, 1) for case in ("14x14-forward-1", "28x28-forward-1")]
     # The weights are large: they lie beside the program, not in a /tmp that may be memory.
     with tempfile.TemporaryDirectory(prefix="acol-peer-", dir=options.acol.resolve().parent) as temporary:
         folder = pathlib.Path(temporary)
-        try:
-            for case, threads in cases:
-                result["cases"].append(compare(acol, case, threads, folder / case))
-            if result["cases"]:
-                print_cases(result["cases"])
-            if options.accuracy:
-                result["accuracy"] = accuracy(acol, folder)
-                print_accuracy(result["accuracy"])
-        except Mismatch as mismatch:
-            fail(str(mismatch))
+        for case, threads in cases:
+            result["cases"].append(compare(acol, case, threads, folder / case))
+        if result["cases"]:
+            print(f"{options.rounds} rounds of {options.repeats} runs each in turn; medians; ratio = best PyTorch / acol.")
+            print()
+            print_cases(result["cases"])
+        if "memory" in options.cases:
+            import bench_peer_memory
+
+            result["memory"] = bench_peer_memory.measure(acol, environments(), folder / "memory")
+            print("\n" + bench_peer_memory.table(result["memory"]))
+        if "two-processes" in options.cases:
+            import bench_peer_sharing
+
+            result["two_processes"] = bench_peer_sharing.measure(acol)
+            print("\n" + bench_peer_sharing.table(result["two_processes"]))
+        if options.accuracy:
+            import bench_peer_accuracy
+
+            result["accuracy"] = bench_peer_accuracy.measure(acol, folder)
+            print(bench_peer_accuracy.tables(result["accuracy"]))
     if options.json:
         partial = options.json.with_name(options.json.name + ".partial")
         partial.write_text(json.dumps(result, indent=2) + "\n")

@@ -1,6 +1,8 @@
 """How far acol and PyTorch in float32 are from the same computation in float64. Used by bench_peer.py."""
 
+import shutil
 import statistics
+import sys
 
 import torch
 from torch.nn import functional as F
@@ -85,3 +87,27 @@ def net_table(rows):
     lines = ["| whole network | acol | PyTorch |", "|---|---|---|"]
     lines += [f"| {row['what']} | {row['acol']:.1e} | {row['torch']:.1e} |" for row in rows]
     return "\n".join(lines)
+
+
+def measure(acol, folder):
+    """For both map strides. `folder` is for what acol saves."""
+    print("bench_peer: errors against float64", file=sys.stderr)
+    torch.set_num_threads(acol.options.threads)
+    results = {}
+    for side, map_stride in (("14x14", 16), ("28x28", 8)):
+        parts = {kind: folder / side / kind for kind in ("conv", "net", "train")}
+        rows = {}
+        for kind, part in parts.items():
+            rows[kind] = acol.bench(kind, map_stride, 1, acol.options.threads, 1, save=part)["rows"]
+        names = [row["layer"] for row in rows["conv"] if row["what"] == "forward"]
+        results[side] = {"layers": layer_errors(parts["conv"], names), "net": net_errors(parts["net"], parts["train"])}
+        shutil.rmtree(folder / side)
+    return results
+
+
+def tables(results):
+    text = ""
+    for side, parts in results.items():
+        text += f"\nErrors against float64 (relative L2), {side}, one picture.\n\n"
+        text += layer_table(parts["layers"]) + "\n\n" + net_table(parts["net"]) + "\n"
+    return text

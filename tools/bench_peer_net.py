@@ -3,7 +3,6 @@ the comparison of what both compute. Used by bench_peer.py."""
 
 import json
 import math
-import pathlib
 
 import torch
 from torch import nn
@@ -17,19 +16,38 @@ class Mismatch(Exception):
     """acol and PyTorch do not compute the same."""
 
 
+class Safetensors:
+    """The tensors of a file by name, each read when it is asked for. The format is described in
+    tensor/safetensors.h."""
+
+    def __init__(self, path, dtype=None):
+        """`dtype`: what the tensors become; None: as they are stored."""
+        self.path, self.dtype = path, dtype
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            self.entries = json.loads(file.read(length))
+        self.start = 8 + length
+        self.metadata = self.entries.pop("__metadata__", {})
+
+    def __contains__(self, name):
+        return name in self.entries
+
+    def __getitem__(self, name):
+        entry = self.entries[name]
+        begin, end = entry["data_offsets"]
+        content = bytearray(end - begin)
+        with open(self.path, "rb") as file:
+            file.seek(self.start + begin)
+            if file.readinto(content) != len(content):
+                raise SystemExit(f"bench_peer: {self.path} ends early")
+        stored = {"F32": torch.float32, "F64": torch.float64}[entry["dtype"]]
+        return torch.frombuffer(content, dtype=stored).reshape(entry["shape"]).to(self.dtype or stored)
+
+
 def read_safetensors(path):
-    """(tensors, metadata): the format is described in tensor/safetensors.h."""
-    content = bytearray(pathlib.Path(path).read_bytes())
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    metadata = header.pop("__metadata__", {})
-    types = {"F32": torch.float32, "F64": torch.float64}
-    tensors = {}
-    for name, entry in header.items():
-        begin, end = (8 + length + offset for offset in entry["data_offsets"])
-        flat = torch.frombuffer(memoryview(content)[begin:end], dtype=types[entry["dtype"]])
-        tensors[name] = flat.reshape(entry["shape"]).clone()
-    return tensors, metadata
+    """(tensors, metadata)"""
+    file = Safetensors(path)
+    return {name: file[name] for name in file.entries}, file.metadata
 
 
 def nchw(tensor):
@@ -112,9 +130,9 @@ class Network(nn.Module):
 
 def load(path, dtype=torch.float32):
     """The network of a model file and its training settings."""
-    tensors, metadata = read_safetensors(path)
-    config = json.loads(metadata["acol_model"])["config"]
-    return Network({name: tensor.to(dtype) for name, tensor in tensors.items()}, config), config
+    file = Safetensors(path, dtype)
+    config = json.loads(file.metadata["acol_model"])["config"]
+    return Network(file, config), config
 
 
 def make_optimizer(network, config):
@@ -139,6 +157,28 @@ def train_step(network, optimizer, x, labels):
     loss.backward()
     optimizer.step()
     return loss_a, loss_b
+
+
+def forward_in_format(network, x, name):
+    """A function that runs the network, in evaluation mode, on x: "NCHW", "channels_last" or "frozen" TorchScript."""
+    if name == "channels_last":
+        network, x = network.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    if name == "frozen":
+        with torch.no_grad():
+            network = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(network, x)))
+            for _ in range(3):  # the first runs still compile
+                network(x)
+    return lambda: network(x)
+
+
+def train_in_format(model_path, x, labels, name):
+    """A function that takes a training step of its own network on x and returns the losses: "NCHW" or
+    "channels_last"."""
+    memory_format = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}[name]
+    network, config = load(model_path)
+    network = network.train().to(memory_format=memory_format)
+    optimizer, x, labels = make_optimizer(network, config), x.to(memory_format=memory_format), labels.long()
+    return lambda: train_step(network, optimizer, x, labels)
 
 
 def error(got, true):

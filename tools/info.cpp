@@ -1,4 +1,4 @@
-// acol info: what this program and this machine are; or what a model file is.
+// acol info: what this program and this machine are; or what a model file is; or how its convolutions are computed.
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -9,6 +9,8 @@
 #include <thread>
 
 #include "command.h"
+#include "network_layers.h"
+#include "tensor/cpu/conv2d_plan.h"
 #include "tensor/simd/level.h"
 #include "tensor/threads.h"
 
@@ -24,6 +26,11 @@ namespace {
 
 struct Options {
   fs::path file;
+  bool plan = false;
+  NetworkConfig network;  // of --plan without a file
+  int size = 224;
+  int batch_size = 8;
+  CLI::Option* batch_given = nullptr;
   ThreadOptions threads;
 };
 
@@ -138,16 +145,65 @@ void print_model(const fs::path& path) {
   print_training(model);
 }
 
+// What trained the file: its network, the side of its pictures, and as many at once as a training step takes.
+void use_settings_of_file(Options& options) {
+  const TrainConfig config = read_model_card(options.file).config;
+  options.network = config.network;
+  options.size = config.preprocessing.crop;
+  if (!*options.batch_given) options.batch_size = config.micro_batch > 0 ? config.micro_batch : config.batch_size;
+}
+
+void print_plan(const Options& options) {
+  const NetworkConfig& net = options.network;
+  std::cout << name_of(net.method) << ", " << net.arch << ", width " << number_text(net.width) << ", map stride "
+            << net.map_stride << ", " << net.classes << " classes, pictures of " << options.size << "x" << options.size
+            << "\n\n";
+  std::cout << std::left;
+  const auto row = [](const auto& layer, const auto& shape, const auto& batch, const auto& pass, const auto& plan) {
+    std::cout << std::setw(9) << layer << std::setw(27) << shape << std::setw(7) << batch << std::setw(18) << pass
+              << plan << "\n";
+  };
+  row("layer", "", "batch", "pass", "plan");
+  const std::vector<ConvLayer> layers = conv_layers(net, options.batch_size, options.size);
+  for (const ConvLayer& layer : layers)
+    for (const ConvPass pass : {ConvPass::forward, ConvPass::backward_data, ConvPass::backward_weights}) {
+      // Nobody wants the gradient of the pictures.
+      if (pass == ConvPass::backward_data && &layer == &layers.front()) continue;
+      row(layer.name, shape_text(layer.geometry), layer.geometry.batch, name_of(pass),
+          describe(conv2d_plan(layer.geometry, pass)));
+    }
+  std::cout << "\nThe plan is a rule of the shape and of nothing else, so results repeat bit for bit on any machine of "
+               "the same SIMD level.\n";
+}
+
+// Settings of a network mean nothing without --plan, and a file brings its own.
+void add_plan_options(CLI::App& app, Options& options, CLI::Option* file) {
+  CLI::Option* plan = app.add_flag("--plan", options.plan,
+                                   "how each convolution is computed: of FILE's network, or of the one chosen by the "
+                                   "options below, as acol bench has them");
+  for (CLI::Option* option : add_network_options(app, options.network, options.size))
+    option->needs(plan)->excludes(file);
+  options.batch_given = app.add_option("--batch-size", options.batch_size,
+                                       "pictures at once; with FILE, as many as a step of its training has")
+                            ->capture_default_str()
+                            ->check(at_least(1))
+                            ->needs(plan);
+}
+
 }  // namespace
 
 Command add_info(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* app = program.add_subcommand("info", "what this program and machine are, or what a model file is");
-  app->add_option("FILE", options->file, "model, as acol train writes it")->type_name("FILE");
+  CLI::Option* file = app->add_option("FILE", options->file, "model, as acol train writes it")->type_name("FILE");
+  add_plan_options(*app, *options, file);
   add_threads_option(*app, options->threads);
   return {app, [options] {
             options->threads.use();
-            if (options->file.empty())
+            if (options->plan && !options->file.empty()) use_settings_of_file(*options);
+            if (options->plan)
+              print_plan(*options);
+            else if (options->file.empty())
               print_program();
             else
               print_model(options->file);

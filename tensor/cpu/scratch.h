@@ -1,36 +1,41 @@
 // Memory that a kernel needs for a moment.
 #pragma once
 
-#include <sys/mman.h>
-
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <new>
+
+#include "tensor/memory.h"
 
 namespace acol {
 
 // Memory of one thread that grows to the largest size asked for and stays, so that no call pays for fresh pages.
 class Scratch {
  public:
+  Scratch() = default;
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() { release(); }
+
   // Undetermined numbers, 64-byte aligned, valid until the next call.
   float* floats(std::int64_t count) {
     if (count > capacity_) {
-      memory_.reset();
-      const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(float);
-      memory_.reset(static_cast<float*>(::operator new(bytes, alignment)));
-      if (bytes >= 1 << 20) madvise(memory_.get(), bytes, MADV_HUGEPAGE);
+      release();
+      memory_ = take_memory(static_cast<std::size_t>(count) * sizeof(float));
+      if (memory_ == nullptr) throw std::bad_alloc();
       capacity_ = count;
     }
-    return memory_.get();
+    return reinterpret_cast<float*>(memory_);
   }
 
  private:
-  static constexpr std::align_val_t alignment{2 << 20};
-  struct Release {
-    void operator()(float* memory) const { ::operator delete(memory, alignment); }
-  };
-  std::unique_ptr<float, Release> memory_;
+  void release() {
+    if (memory_ != nullptr) give_back_memory(memory_, static_cast<std::size_t>(capacity_) * sizeof(float));
+    memory_ = nullptr;
+    capacity_ = 0;
+  }
+
+  std::byte* memory_ = nullptr;
   std::int64_t capacity_ = 0;
 };
 

@@ -15,7 +15,8 @@ const SimdKernels& simd_kernels_avx2() {
                                        winograd<F4, 8>,
                                        transpose<8>,
                                        pool_kernels<8>,
-                                       dropout<8>};
+                                       dropout<8>,
+                                       peak_loop<8>};
   return kernels;
 }
 

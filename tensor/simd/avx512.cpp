@@ -16,7 +16,8 @@ const SimdKernels& simd_kernels_avx512() {
                                        winograd<F4, 16>,
                                        transpose<16>,
                                        pool_kernels<16>,
-                                       dropout<16>};
+                                       dropout<16>,
+                                       peak_loop<16>};
   return kernels;
 }
 

@@ -46,4 +46,11 @@ struct GemmTiles {
 constexpr int gemm_depth = 256, gemm_stride = gemm_depth + 16;
 constexpr int gemm_max_rows = 28, gemm_max_columns = 48;
 
+// What no product can exceed: `steps` times `multiply_adds` multiply-adds of registers with registers. numbers: 2,
+// |numbers[0]| < 1 so that nothing overflows; a sum comes back in the first, so that the work is not left out.
+struct PeakLoop {
+  int multiply_adds;
+  void (*run)(long steps, float* numbers);
+};
+
 }  // namespace acol

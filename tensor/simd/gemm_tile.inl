@@ -117,6 +117,27 @@ void tile_by_tiles(int depth, const float* __restrict a, long, const float* __re
   sums.write(c, ldc, accumulate);
 }
 
+// No loads, no stores: 12 chains of multiply-adds, more than any core has under way at once.
+template <int Lanes>
+void multiply_adds(long steps, float* numbers) {
+  constexpr int chains = 12;
+  const Vector<Lanes> factor = Vector<Lanes>{} + numbers[0], term = Vector<Lanes>{} + numbers[1];
+  Vector<Lanes> value[chains];
+#pragma GCC unroll 12
+  for (int i = 0; i < chains; ++i) value[i] = term + static_cast<float>(i);
+  for (long step = 0; step < steps; ++step) {
+#pragma GCC unroll 12
+    for (int i = 0; i < chains; ++i) value[i] = value[i] * factor + term;
+  }
+  float sum = 0;
+#pragma GCC unroll 12
+  for (int i = 0; i < chains; ++i) sum += value[i][0];
+  numbers[0] = sum;
+}
+
+template <int Lanes>
+constexpr PeakLoop peak_loop{12 * Lanes, multiply_adds<Lanes>};
+
 template <int Lanes, int Rows, int Vectors>
 constexpr GemmShape shape{Rows, Lanes* Vectors, tile_by_rows<Lanes, Rows, Vectors>,
                           tile_by_depth<Lanes, Rows, Vectors>};

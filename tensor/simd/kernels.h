@@ -15,6 +15,7 @@ struct SimdKernels {
   void (*transpose)(const float* in, long in_stride, int rows, int columns, float* out, long out_stride);
   PoolKernels pool;
   DropoutKernel dropout;
+  PeakLoop peak_loop;
 };
 
 // Of the level in use (level.h).

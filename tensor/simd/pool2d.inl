@@ -36,8 +36,9 @@ ACOL_INLINE Integers<Lanes> load_bytes(const unsigned char* from) {
 template <int Lanes>
 ACOL_INLINE void store_bytes(unsigned char* to, Integers<Lanes> value) {
   using Types = IntegersOf<Lanes>;
-  typename Types::Byte* const out = reinterpret_cast<typename Types::Byte*>(to);  // `auto` would forget its alignment
-  if constexpr (Lanes == 16)                                                      // one instruction
+  // `auto` would forget the alignment.
+  typename Types::Byte* const out = reinterpret_cast<typename Types::Byte*>(to);
+  if constexpr (Lanes == 16)  // one instruction
     *out = __builtin_convertvector(value, typename Types::Byte);
   else
     *out = __builtin_convertvector(__builtin_convertvector(value, typename Types::Short), typename Types::Byte);

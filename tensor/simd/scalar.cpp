@@ -15,7 +15,8 @@ const SimdKernels& simd_kernels_scalar() {
                                        winograd<F4, 4>,
                                        transpose<4>,
                                        pool_kernels<4>,
-                                       dropout<4>};
+                                       dropout<4>,
+                                       peak_loop<4>};
   return kernels;
 }
 
