@@ -128,6 +128,8 @@ std::shared_ptr<Network> colour_network(float sign) {
   for (NamedParameter& parameter : network->parameters()) {
     Tensor& value = parameter.variable.value();
     if (value.shape().rank() != 4) continue;
+    value.fill(0);
+    value.fill(0);
     const Shape& shape = value.shape();  // (O, R, S, C): one in the middle of the window
     for (std::int64_t c = 0; c < 3; ++c)
       value.set(((c * shape[1] + shape[1] / 2) * shape[2] + shape[2] / 2) * shape[3] + c,

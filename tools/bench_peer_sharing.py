@@ -2,28 +2,31 @@
 is what sharing the cores costs anyway. No PyTorch here."""
 
 import concurrent.futures
+import math
 import statistics
 import sys
 
 # maps, kind of acol bench, map stride, batch
 WORK = [("28x28", "net", 8, 1), ("28x28", "train", 8, 8)]
-LEAST_REPEATS = 5  # of each of the two: a median that the first and the last, which run partly alone, do not move
+# So long does each of the two measure, ms, that they run at the same time but for a small part at the ends, which a
+# median does not see.
+LEAST_MS, LEAST_REPEATS = 4000, 5
 
 
 def measure(acol):
-    rounds, repeats = acol.options.rounds, max(LEAST_REPEATS, acol.options.repeats)
-    rows = []
+    rounds, rows = acol.options.rounds, []
     for maps, kind, map_stride, batch in WORK:
 
-        def median_ms(_=None):
+        def median_ms(repeats):
             return acol.bench(kind, map_stride, batch, acol.options.threads, repeats)["rows"][0]["ms_median"]
 
+        repeats = max(LEAST_REPEATS, acol.options.repeats, math.ceil(LEAST_MS / median_ms(1)))
         alone, pairs = [], []
         for turn in range(rounds):
             print(f"bench_peer: two processes, {kind}: round {turn + 1} of {rounds}", file=sys.stderr)
-            alone.append(median_ms())
+            alone.append(median_ms(repeats))
             with concurrent.futures.ThreadPoolExecutor(2) as pool:
-                pairs.append(sorted(pool.map(median_ms, range(2))))
+                pairs.append(sorted(pool.map(median_ms, [repeats] * 2)))
         one, faster, slower = (statistics.median(times) for times in (alone, *zip(*pairs)))
         row = {"maps": maps, "what": "forward" if kind == "net" else "train", "batch": batch, "alone_ms": one}
         row.update(two_ms=[faster, slower], slowdown=[faster / one, slower / one])

@@ -22,7 +22,7 @@ enum class Initialiser {
 
 class Network : public Module {
  public:
-  // Error if the configuration is not valid. Parameters are zeros until initialised or loaded.
+  // Error if the configuration is not valid. Filters are undetermined until initialised or loaded.
   explicit Network(const NetworkConfig& config);
 
   const NetworkConfig& config() const { return config_; }

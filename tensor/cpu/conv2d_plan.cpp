@@ -8,7 +8,9 @@ namespace acol {
 
 namespace {
 
-constexpr int block = 16, panel = 32;  // channels: of the micro-kernel's blocks, and its widest tile
+// Channels: of the micro-kernel's blocks, of its widest tile, and of its longest sum. Input channels come in multiples of
+// that, so that sums are put together from the same parts whatever the blocks.
+constexpr int block = 16, panel = 32, longest_sum = 64;
 
 int rounded_up(int value, int step) { return (value + step - 1) / step * step; }
 
@@ -21,16 +23,17 @@ struct Map {
   int batch, height, width;  // of what the pass makes tiles of
 };
 
-// Multiply-adds of one input and one output channel, with the transform of a filter counted by the time that it takes:
-// where tiles are few, it is what costs.
+// Multiply-adds of one input and one output channel for a batch of eight, with the transform of a filter counted by the
+// time that it takes: where tiles are few, it is what costs. Always of eight, since the method must not depend on the
+// batch: a picture gets the same bits in any company.
+constexpr double usual_batch = 8;
 struct Cost {
   ConvMethod method;
   double value;
 };
-Cost direct_cost(const Map& map) { return {ConvMethod::direct, 9.0 * map.batch * map.height * map.width}; }
+Cost direct_cost(const Map& map) { return {ConvMethod::direct, 9 * usual_batch * map.height * map.width}; }
 Cost winograd_cost(ConvMethod method, int side, double filter, const Map& map) {
-  const double tiles =
-      static_cast<double>(map.batch) * ((map.height + side - 1) / side) * ((map.width + side - 1) / side);
+  const double tiles = usual_batch * ((map.height + side - 1) / side) * ((map.width + side - 1) / side);
   return {method, tiles * (side + 2) * (side + 2) + filter};
 }
 
@@ -71,11 +74,11 @@ ConvPlan conv2d_plan(const Conv2dGeometry& g, ConvPass pass) {
   if (plan.shared) {
     plan.tiles = even_part(tiles, 196);
     const bool large = plan.tiles >= 150;
-    plan.inputs = rounded_up(even_part(in, large ? 128 : 256), block);
+    plan.inputs = rounded_up(even_part(in, large ? 128 : 256), longest_sum);
     plan.outputs = large ? 2 * panel : panel;
   } else {
     plan.tiles = even_part(tiles, 28);
-    plan.inputs = rounded_up(even_part(in, 256), block);
+    plan.inputs = rounded_up(even_part(in, 256), longest_sum);
     plan.outputs = rounded_up(even_part(out, 128), panel);
   }
   return plan;
