@@ -90,14 +90,17 @@ double largest_difference(const Tensor& a, const Tensor& b) {
 
 TEST_CASE("bench peak") {
   const Json rows = rows_of({"peak", "--repeats", "1"});
-  REQUIRE(rows.size() == 3);
+  REQUIRE(rows.size() == 5);
   CHECK(rows[0]["what"] == "fma_peak_1_thread");
   CHECK(rows[1]["what"] == "fma_peak");
+  CHECK(rows[2]["what"] == "micro_kernel_1_thread");
+  CHECK(rows[2]["gflops"].get<double>() > 0.1);
+  CHECK(rows[3]["what"] == "micro_kernel");
   CHECK(rows[0]["share_of_peak"] == 1);
   CHECK(rows[0]["gflops"].get<double>() > 0.1);
   CHECK(rows[0]["layer"].is_null());
-  CHECK(rows[2]["gflops"].is_null());
-  CHECK(rows[2]["ms_median"].is_number());
+  CHECK(rows[4]["gflops"].is_null());
+  CHECK(rows[4]["ms_median"].is_number());
 }
 
 TEST_CASE("bench conv measures every shape of the network once") {

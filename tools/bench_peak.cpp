@@ -4,6 +4,8 @@
 #include <barrier>
 #include <chrono>
 #include <cstring>
+#include <functional>
+#include <memory>
 #include <thread>
 
 #include "bench.h"
@@ -19,80 +21,59 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// One tile shape on operands that stay in the first-level cache, `calls` times over. The product is tall (many steps of
-// the inner dimension), so that loading and storing the tile of C costs little beside it.
-class PeakRun {
- public:
-  PeakRun(const GemmShape& shape, bool by_depth)
-      : shape_(shape),
-        by_depth_(by_depth),
-        depth_(std::min(gemm_depth, cache_floats / (shape.rows + shape.columns))),
-        a_(bench_numbers({shape.rows * gemm_stride}, 1, -1, 1)),
-        b_(bench_numbers({shape.columns * depth_}, 2, -1, 1)),
-        c_(Tensor::zeros({shape.rows * shape.columns})) {}
-
-  // FLOP of one call.
-  double work() const { return 2.0 * shape_.rows * shape_.columns * depth_; }
-  void run(int calls) {
-    const GemmTile tile = by_depth_ ? shape_.by_depth : shape_.by_rows;
-    const long stride = by_depth_ ? shape_.rows : gemm_stride;
-    // Not accumulating, since the sums would grow without end.
-    for (int i = 0; i < calls; ++i)
-      tile(depth_, a_.f32(), stride, b_.f32(), shape_.columns, c_.f32(), shape_.columns, false);
-  }
-
- private:
-  static constexpr int cache_floats = 6 << 10;  // 24 of the 32 KB that the smallest first-level caches have
-  const GemmShape& shape_;
-  bool by_depth_;
-  int depth_;
-  Tensor a_, b_, c_;
+// Something to time: `run` does `flop` floating-point operations.
+struct Work {
+  double flop;
+  std::function<void()> run;
 };
 
-// Calls that take about a millisecond: long for the clock, short enough that some run goes undisturbed.
-int calls_a_round(PeakRun& run) {
+// Multiply-adds of registers with registers: what no kernel can exceed.
+Work registers_only() {
+  constexpr long steps = 10000;
+  const PeakLoop& loop = simd_kernels().peak_loop;
+  return {2.0 * loop.multiply_adds * steps, [&loop] {
+            float numbers[] = {0.5f, 0.25f};
+            loop.run(steps, numbers);
+          }};
+}
+
+// The tile under Winograd's products, on operands that stay in the first-level cache.
+Work micro_kernel() {
+  constexpr int depth = 128, calls = 64;
+  const GemmStrip& strip = simd_kernels().gemm.wide;
+  const auto a = std::make_shared<Tensor>(bench_numbers({strip.rows * depth}, 1, -1, 1));
+  const auto b = std::make_shared<Tensor>(bench_numbers({strip.columns * depth}, 2, -1, 1));
+  const auto c = std::make_shared<Tensor>(Tensor::zeros({strip.rows * strip.columns}));
+  return {2.0 * strip.rows * strip.columns * depth * calls, [=, &strip] {
+            for (int i = 0; i < calls; ++i)  // not accumulating, since the sums would grow without end
+              strip.by_channels[strip.rows - 1](depth, a->f32(), 0, b->f32(), 0, c->f32(), strip.columns, false);
+          }};
+}
+
+// Runs that take about a millisecond: long for the clock, short enough that some round goes undisturbed.
+int runs_a_round(const Work& work) {
   const auto start = Clock::now();
-  int calls = 0;
-  for (; seconds_since(start) < 2e-3; calls += 16) run.run(16);
-  return std::max(1, calls / 2);
+  int runs = 0;
+  for (; seconds_since(start) < 2e-3; ++runs) work.run();
+  return std::max(1, runs / 2);
 }
 
-// GFLOP/s of the best of `rounds`.
-double best_rate(PeakRun& run, int rounds) {
-  const int calls = calls_a_round(run);
+// GFLOP/s of the best of many rounds.
+double best_rate(const Work& work) {
+  const int runs = runs_a_round(work);
   double best = 0;
-  for (int i = 0; i < rounds; ++i) {
+  for (int round = 0; round < 40; ++round) {
     const auto start = Clock::now();
-    run.run(calls);
-    best = std::max(best, run.work() * calls / seconds_since(start) / 1e9);
+    for (int i = 0; i < runs; ++i) work.run();
+    best = std::max(best, work.flop * runs / seconds_since(start) / 1e9);
   }
   return best;
 }
 
-struct FastestTile {
-  int shape = 0;
-  bool by_depth = false;
-  double rate = 0;
-};
-
-FastestTile fastest_tile() {
-  const GemmTiles& tiles = simd_kernels().gemm;
-  FastestTile best;
-  for (int i = 0; i < tiles.count; ++i)
-    for (const bool by_depth : {false, true}) {
-      PeakRun run(tiles.shapes[i], by_depth);
-      if (const double rate = best_rate(run, 8); rate > best.rate) best = {i, by_depth, rate};
-    }
-  PeakRun run(tiles.shapes[best.shape], best.by_depth);
-  best.rate = std::max(best.rate, best_rate(run, 40));
-  return best;
-}
-
-// GFLOP/s of all threads at once, each on its own operands; the best of several rounds that they start together.
-double rate_of_threads(const FastestTile& tile, int threads) {
-  const GemmShape& shape = simd_kernels().gemm.shapes[tile.shape];
-  PeakRun sample(shape, tile.by_depth);
-  const int calls = 5 * calls_a_round(sample);
+// GFLOP/s of all threads at once; the best of several rounds that they start together.
+double rate_of_threads(const std::function<Work()>& make_work, int threads) {
+  const Work sample = make_work();
+  const int runs = 5 * runs_a_round(sample);
   constexpr int rounds = 20;
   std::vector<double> seconds(rounds, 0);
   Clock::time_point start;
@@ -106,15 +87,15 @@ double rate_of_threads(const FastestTile& tile, int threads) {
   std::vector<std::thread> team;
   for (int t = 0; t < threads; ++t)
     team.emplace_back([&] {
-      PeakRun run(shape, tile.by_depth);
+      const Work work = make_work();
       for (int i = 0; i <= rounds; ++i) {
         meet.arrive_and_wait();
-        run.run(calls);
+        for (int run = 0; run < runs; ++run) work.run();
       }
       meet.arrive_and_wait();
     });
   for (std::thread& thread : team) thread.join();
-  return sample.work() * calls * threads / *std::min_element(seconds.begin(), seconds.end()) / 1e9;
+  return sample.flop * runs * threads / *std::min_element(seconds.begin(), seconds.end()) / 1e9;
 }
 
 // All threads copy their part of an array that no cache holds.
@@ -132,18 +113,23 @@ BenchTimes copy_times(const Tensor& from, Tensor& to, int threads, int repeats) 
 
 }  // namespace
 
-double core_peak() { return fastest_tile().rate; }
+double core_peak() { return best_rate(registers_only()); }
 
 BenchReport bench_peak(const BenchOptions& options) {
   const int threads = threads_in_use();
-  const FastestTile tile = fastest_tile();
+  const double core = core_peak(), tile = best_rate(micro_kernel());
   stop_if_interrupted();
-  const double all = rate_of_threads(tile, threads);
+  const double all = rate_of_threads(registers_only, threads), all_tiles = rate_of_threads(micro_kernel, threads);
   stop_if_interrupted();
 
   BenchReport report;
-  report.rows.push_back({.what = "fma_peak_1_thread", .gflops = tile.rate, .share_of_peak = 1 / double(threads)});
-  report.rows.push_back({.what = "fma_peak", .gflops = all, .share_of_peak = all / (threads * tile.rate)});
+  const auto add = [&](const char* what, double rate) {
+    report.rows.push_back({.what = what, .gflops = rate, .share_of_peak = rate / (threads * core)});
+  };
+  add("fma_peak_1_thread", core);
+  add("fma_peak", all);
+  add("micro_kernel_1_thread", tile);
+  add("micro_kernel", all_tiles);
 
   constexpr int megabytes = 256;
   const Tensor from = Tensor::full({megabytes << 18}, 1);
@@ -151,10 +137,11 @@ BenchReport bench_peak(const BenchOptions& options) {
   const BenchTimes copy = copy_times(from, to, threads, options.repeats);
   report.rows.push_back({.what = message("copy_", megabytes, "_mb"), .ms = copy});
 
-  const GemmShape& shape = simd_kernels().gemm.shapes[tile.shape];
-  report.lines.push_back(message("fma_peak: the rate of the matrix micro-kernel (", shape.rows, " x ", shape.columns,
-                                 ", A by ", tile.by_depth ? "depth" : "rows",
-                                 ") on operands in the first-level cache, best of many runs."));
+  const GemmStrip& strip = simd_kernels().gemm.wide;
+  report.lines.push_back("fma_peak: multiply-adds of registers with registers, best of many rounds.");
+  report.lines.push_back(message("micro_kernel: the tile under Winograd's products (", strip.rows, " x ", strip.columns,
+                                 ") on operands in the first-level cache: ", fixed_text(100 * tile / core, 1),
+                                 " % of one thread's peak."));
   report.lines.push_back(message("copy: ", fixed_text(2 * megabytes * 1.048576 / copy.median, 1),
                                  " GB/s of memory traffic, reads and writes counted once each."));
   return report;
