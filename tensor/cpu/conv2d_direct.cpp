@@ -67,7 +67,7 @@ class WeightGradient {
 
   // dw += the gradient.
   void run(float* dw) const {
-    static Scratch scratch;
+    static thread_local Scratch scratch;
     const std::int64_t count = g_.w_shape().count(), length = parts(pixels_, slices_);
     const std::int64_t output_blocks = parts(g_.out_c, block_outputs), column_blocks = parts(columns_, block_columns);
     float* const sums = scratch.floats(slices_ * count);
@@ -134,13 +134,10 @@ class WeightGradient {
     for (int k = 0; k < depth; ++k, in += g_.out_c, a += gemm_block) {
       if (sign == nullptr) {
         copy_floats(in, outputs, a);
-      } else if (outputs == gemm_block) {
-        copy_where_positive(in, sign, gemm_block, a);
-        sign += g_.out_c;
-      } else {
-        copy_where_positive(in, sign, outputs, a);
-        sign += g_.out_c;
+        continue;
       }
+      copy_where_positive(in, sign, outputs, a);
+      sign += g_.out_c;
     }
   }
 
@@ -182,7 +179,7 @@ void forward(const Conv2dGeometry& g, const float* x, const float* w, const floa
 }
 
 void backward_data(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* w, float* dx) {
-  static Scratch scratch;
+  static thread_local Scratch scratch;
   if (relu_y != nullptr) {
     const std::int64_t count = g.y_shape().count();
     float* const masked = scratch.floats(count);

@@ -8,8 +8,8 @@ namespace acol {
 
 namespace {
 
-// Channels: of the micro-kernel's blocks, of its widest tile, and of its longest sum. Input channels come in multiples of
-// that, so that sums are put together from the same parts whatever the blocks.
+// Channels: of the micro-kernel's blocks, of its widest tile, and of its longest sum. Input channels come in multiples
+// of that, so that sums are put together from the same parts whatever the blocks.
 constexpr int block = 16, panel = 32, longest_sum = 64;
 
 int rounded_up(int value, int step) { return (value + step - 1) / step * step; }

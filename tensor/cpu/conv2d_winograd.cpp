@@ -4,9 +4,8 @@
 // tiles (tiles x inputs) and U the transformed filters (inputs x outputs). It is done for some tiles and some outputs
 // at a time, so few that V, U and M stay in the cache; the numbers in between hardly see main memory. Two schedules:
 //   private: the filters are transformed first; then each task transforms its own tiles and makes all their outputs.
-//   shared:  for filters that would not fit the cache, and for few tiles. All threads transform the tiles together;
-//   then
-//            each task makes some outputs of all of them, for which it transforms just the filters that it needs.
+//   shared: for filters that would not fit the cache, and for few tiles. All threads transform the tiles together; then
+//     each task makes some outputs of all of them, for which it transforms just the filters that it needs.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -32,8 +31,7 @@ struct Product {
   Pictures<float> y;
   int pad_h, pad_w;
   const float* w;
-  bool backward;  // w is (inputs, 3, 3, outputs), to be read from the last tap to the first; else (outputs, 3, 3,
-                  // inputs)
+  bool backward;  // w: (inputs, 3, 3, outputs), read from the last tap to the first; else (outputs, 3, 3, inputs)
   const float* bias;
   bool relu, accumulate;
 };

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int tiles_in_block = 8;  // rows of A packed at once: 8 tiles, about 112 KB
 constexpr int pack_b_depth = 32;
+constexpr std::int64_t packed_b_floats = std::int64_t{4} << 20;  // of B packed at a time: 16 MB, for all threads
 
 thread_local Scratch scratch_a, scratch_b;
 
@@ -35,17 +36,14 @@ int columns_in_task(std::int64_t row_blocks, int n, int tile_columns) {
 }
 
 // One tile of C, `rows` x `columns` of it wanted. A cut tile is computed whole beside C and merged.
-void run_tile(const GemmShape& shape, PackedA packed_a, int depth, const float* a, const float* b, float* c, int ldc,
-              int rows, int columns, bool accumulate) {
-  const bool by_rows = packed_a == PackedA::by_rows;
-  const GemmTile tile = by_rows ? shape.by_rows : shape.by_depth;
-  const long lda = by_rows ? gemm_stride : shape.rows;
+void run_tile(const GemmShape& shape, int depth, const float* a, const float* b, float* c, int ldc, int rows,
+              int columns, bool accumulate) {
   if (rows == shape.rows && columns == shape.columns) {
-    tile(depth, a, lda, b, shape.columns, c, ldc, accumulate);
+    shape.tile(depth, a, gemm_stride, b, shape.columns, c, ldc, accumulate);
     return;
   }
   alignas(64) float whole[gemm_max_rows * gemm_max_columns];
-  tile(depth, a, lda, b, shape.columns, whole, shape.columns, false);
+  shape.tile(depth, a, gemm_stride, b, shape.columns, whole, shape.columns, false);
   for (int i = 0; i < rows; ++i) {
     float* const out = c + static_cast<std::int64_t>(i) * ldc;
     const float* const in = whole + i * shape.columns;
@@ -94,7 +92,7 @@ void run_gemm(const Gemm& gemm) {
   const GemmShape& shape = best_shape(gemm.m, gemm.n);
   const int padded_n = static_cast<int>(rounded_up(gemm.n, shape.columns));
   const std::int64_t b_block_floats = std::int64_t{padded_n} * gemm_depth;
-  const std::int64_t outer_depth = std::max<std::int64_t>(1, gemm.packed_b_floats / b_block_floats) * gemm_depth;
+  const std::int64_t outer_depth = std::max<std::int64_t>(1, packed_b_floats / b_block_floats) * gemm_depth;
   const int block_rows = tiles_in_block * shape.rows;
   const std::int64_t row_blocks = (gemm.m + block_rows - 1) / block_rows;
   const int task_columns = columns_in_task(row_blocks, gemm.n, shape.columns);
@@ -124,9 +122,9 @@ void run_gemm(const Gemm& gemm) {
         gemm.pack_a(row, rows, inner, depth, shape.rows, a);
         for (int j = 0; j < columns; j += shape.columns)
           for (int i = 0; i < rows; i += shape.rows)
-            run_tile(shape, gemm.packed_a, depth, a + std::int64_t{i} * gemm_stride,
-                     b + std::int64_t{column + j} * gemm_depth, c + std::int64_t{i} * gemm.n + j, gemm.n,
-                     std::min(shape.rows, rows - i), std::min(shape.columns, columns - j), accumulate);
+            run_tile(shape, depth, a + std::int64_t{i} * gemm_stride, b + std::int64_t{column + j} * gemm_depth,
+                     c + std::int64_t{i} * gemm.n + j, gemm.n, std::min(shape.rows, rows - i),
+                     std::min(shape.columns, columns - j), accumulate);
       }
       if (outer_end == gemm.k) finish.run(row, rows, column, columns);
     });

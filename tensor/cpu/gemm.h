@@ -9,27 +9,19 @@
 
 namespace acol {
 
-// How the caller's A blocks are laid out; see GemmTile.
-enum class PackedA : bool { by_rows, by_depth };
-
 struct Gemm {
   std::int64_t m = 0;
   int n = 0;
   std::int64_t k = 0;
 
   // Fills a block of A: rows [row, row + rows), inner indices [inner, inner + depth), depth <= gemm_depth.
-  //   by_rows:  block[i * gemm_stride + kk]
-  //   by_depth: tile t of `tile_rows` rows at block + t * tile_rows * gemm_stride, in it [kk * tile_rows + i].
+  // block[i * gemm_stride + kk].
   std::function<void(std::int64_t row, int rows, std::int64_t inner, int depth, int tile_rows, float* block)> pack_a;
-  PackedA packed_a = PackedA::by_rows;
 
   // Fills one depth block of B, all n columns: panel p of `tile_columns` columns at
   // block + p * tile_columns * gemm_depth, in it [kk * tile_columns + j]; columns past n are 0.
   // Called for inner ranges of at most `pack_b_depth` (a divisor of gemm_depth) starting at kk = inner - block start.
   std::function<void(std::int64_t inner, int depth, int kk, int tile_columns, float* block)> pack_b;
-  // How much of B is packed at a time: 16 MB, shared by the threads; less where one thread works alone in its cache.
-  std::int64_t packed_b_floats = std::int64_t{4} << 20;
-
   float* c = nullptr;  // row stride n
   bool accumulate = false;
   const float* bias = nullptr;  // n numbers added to every row at the end, or null

@@ -6,7 +6,6 @@
 #include <cstdint>
 
 #ifdef ACOL_STD_THREADS
-#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -25,19 +24,19 @@ inline thread_local bool in_parallel_chunks = false;
 
 inline bool inside_parallel_chunks() { return in_parallel_chunks; }
 
+// Chunks are dealt out in turn: neighbours are always another thread's, and nothing but the end of the loop orders
+// them, so a race between them is seen however short the loop is.
 template <class Run>
 void run_chunks(std::int64_t chunks, const Run& run) {
-  std::atomic<std::int64_t> next = 0;
-  const auto work = [&] {
+  const std::int64_t threads = std::min<std::int64_t>(threads_in_use(), chunks);
+  const auto work = [&](std::int64_t first) {
     in_parallel_chunks = true;
-    // Relaxed, so that taking a chunk orders nothing: a race between two chunks is one on any threads.
-    const auto take = [&] { return next.fetch_add(1, std::memory_order_relaxed); };
-    for (std::int64_t chunk = take(); chunk < chunks; chunk = take()) run(chunk);
+    for (std::int64_t chunk = first; chunk < chunks; chunk += threads) run(chunk);
     in_parallel_chunks = false;
   };
   std::vector<std::thread> helpers;
-  for (std::int64_t i = 1; i < std::min<std::int64_t>(threads_in_use(), chunks); ++i) helpers.emplace_back(work);
-  work();
+  for (std::int64_t i = 1; i < threads; ++i) helpers.emplace_back(work, i);
+  work(0);
   for (std::thread& helper : helpers) helper.join();
 }
 

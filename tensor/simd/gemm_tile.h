@@ -5,15 +5,14 @@
 namespace acol {
 
 // c (rows x columns, row stride ldc) = or += a (rows x depth) b (depth x columns).
-//   a: by rows, a[i * lda + k]; by depth, a[k * lda + i].
-//   b: b[k * ldb + j].
+// a[i * lda + k], b[k * ldb + j].
 using GemmTile = void (*)(int depth, const float* a, long lda, const float* b, long ldb, float* c, long ldc,
                           bool accumulate);
 
-// One tile shape: how many rows and columns of c stay in registers, and the two forms of a.
+// One tile shape: how many rows and columns of c stay in registers.
 struct GemmShape {
   int rows, columns;
-  GemmTile by_rows, by_depth;
+  GemmTile tile;
 };
 
 // Winograd's products have their operands laid out for them, in blocks of 16 numbers.

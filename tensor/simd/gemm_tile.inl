@@ -63,15 +63,6 @@ void tile_by_rows(int depth, const float* __restrict a, long lda, const float* _
   sums.write(c, ldc, accumulate);
 }
 
-template <int Lanes, int Rows, int Vectors>
-void tile_by_depth(int depth, const float* __restrict a, long lda, const float* __restrict b, long ldb,
-                   float* __restrict c, long ldc, bool accumulate) {
-  Accumulators<Lanes, Rows, Vectors> sums;
-  for (int k = 0; k < depth; ++k, a += lda, b += ldb)
-    sums.add([=](int i) ACOL_ALWAYS { return a[i]; }, [=](int v) ACOL_ALWAYS { return b + v * Lanes; });
-  sums.write(c, ldc, accumulate);
-}
-
 // Asks for a tile of c, so that it is there when the sums are. Not unrolled: its addresses would cost registers.
 template <int Rows, int Columns>
 ACOL_INLINE void prefetch_tile(const float* c, long ldc) {
@@ -139,8 +130,7 @@ template <int Lanes>
 constexpr PeakLoop peak_loop{12 * Lanes, multiply_adds<Lanes>};
 
 template <int Lanes, int Rows, int Vectors>
-constexpr GemmShape shape{Rows, Lanes* Vectors, tile_by_rows<Lanes, Rows, Vectors>,
-                          tile_by_depth<Lanes, Rows, Vectors>};
+constexpr GemmShape shape{Rows, Lanes* Vectors, tile_by_rows<Lanes, Rows, Vectors>};
 
 template <int... Rows>
 struct RowCounts {};
