@@ -1,11 +1,13 @@
 // Runs the built program as a user does, and keeps what it says.
 #pragma once
 
+#include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -55,6 +57,17 @@ struct Output {
   int status = -1;  // exit status; 128 + number if a signal ended it
   std::string out, err;
 };
+
+// Nothing on stdout, one line on stderr that opens with the program's name.
+inline void check_one_line_error(const std::vector<std::string>& words, const Output& output, int status) {
+  std::string line;
+  for (const std::string& word : words) line += word + " ";
+  CAPTURE(line);
+  CHECK(output.status == status);
+  CHECK(output.out == "");
+  CHECK(output.err.starts_with("acol: "));
+  CHECK(std::count(output.err.begin(), output.err.end(), '\n') == 1);
+}
 
 // A running `acol ARGS`. Its output goes to files, so that no pipe can fill up.
 class Process {

@@ -283,16 +283,7 @@ TEST_CASE("bench: wrong use") {
                                                  {{"peak", "--width", "1"}, 2},
                                                  {{"net", "--json"}, 2},
                                                  {joined({"net", "--json", folder.path().string()}, tiny), 1}};
-  for (const auto& [words, status] : cases) {
-    std::string line;
-    for (const std::string& word : words) line += word + " ";
-    CAPTURE(line);
-    const Output output = run(words);
-    CHECK(output.status == status);
-    CHECK(output.out == "");
-    CHECK(output.err.starts_with("acol: "));
-    CHECK(std::count(output.err.begin(), output.err.end(), '\n') == 1);
-  }
+  for (const auto& [words, status] : cases) check_one_line_error(words, run(words), status);
   for (const char* kind : {"peak", "conv", "net", "train", "memory"}) {
     const Output help = run({kind, "--help"});
     CHECK(help.status == 0);

@@ -155,14 +155,5 @@ TEST_CASE("info --plan: wrong use") {
                                                  {{"--plan", "--arch", "resnet50"}, 2},
                                                  {{"--plan", "--map-stride", "7"}, 2},
                                                  {{none, "--plan"}, 1}};
-  for (const auto& [words, status] : cases) {
-    std::string line;
-    for (const std::string& word : words) line += word + " ";
-    CAPTURE(line);
-    const Output output = run(words);
-    CHECK(output.status == status);
-    CHECK(output.out == "");
-    CHECK(output.err.starts_with("acol: "));
-    CHECK(std::count(output.err.begin(), output.err.end(), '\n') == 1);
-  }
+  for (const auto& [words, status] : cases) check_one_line_error(words, run(words), status);
 }

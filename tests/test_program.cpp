@@ -29,16 +29,10 @@ Output run(const Words& words) {
   return run_program(threads ? joined(words, {"--threads", "1"}) : words, {"OMP_WAIT_POLICY=passive"});
 }
 
-// Nothing on stdout, one line on stderr that opens with the program's name and says `part`.
+// The one line says `part`.
 void check_error(const Words& words, int status, const std::string& part) {
-  std::string line;
-  for (const std::string& word : words) line += word + " ";
-  CAPTURE(line);
   const Output output = run(words);
-  CHECK(output.status == status);
-  CHECK(output.out == "");
-  CHECK(output.err.starts_with("acol: "));
-  CHECK(std::count(output.err.begin(), output.err.end(), '\n') == 1);
+  check_one_line_error(words, output, status);
   CHECK_MESSAGE(contains(output.err, part), output.err);
 }
 
