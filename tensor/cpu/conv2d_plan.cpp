@@ -60,8 +60,9 @@ ConvPlan conv2d_plan(const Conv2dGeometry& g, ConvPass pass) {
   const int in = to_input ? g.out_c : g.in_c, out = to_input ? g.in_c : g.out_c, side = outputs_of(plan.method);
   const std::int64_t tiles = std::int64_t{map.batch} * parts(map.height, side) * parts(map.width, side);
   if (pass == ConvPass::backward_weights) {
-    constexpr int most_channels = 256, enough_tasks = 16;
+    constexpr int most_channels = 256;
     const bool small = std::int64_t{in} * out <= 128 * 128;
+    const int enough_tasks = small ? 16 : 8;  // a slice of a large layer is megabytes of sums
     plan.tiles = even_part(tiles, small ? 56 : 196);
     plan.inputs = rounded_up(even_part(in, most_channels), panel);
     plan.outputs = rounded_up(even_part(out, most_channels), block);
