@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -79,7 +80,7 @@ TEST_CASE("levels: the product really runs on the forced level's tiles") {
     INFO(std::string(simd_name(level)));
     use_simd(level);
     std::vector<float> c(64 * 64);
-    int rows_used = 0, columns_used = 0;
+    std::atomic<int> rows_used = 0, columns_used = 0;  // by several threads
     Gemm gemm;
     gemm.m = 64, gemm.n = 64, gemm.k = 1;
     gemm.c = c.data();

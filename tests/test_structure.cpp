@@ -178,7 +178,7 @@ TEST_CASE("an object compiled for one SIMD level exports one symbol") {
     if (line.empty()) continue;
     if (line.back() == ':')
       object = line.substr(0, line.size() - 1);
-    else
+    else if (line.find(" DW.ref.") == std::string::npos)  // a pointer that sanitizers bring, no code
       symbols[object].push_back(line);
   }
   int levels = 0;
