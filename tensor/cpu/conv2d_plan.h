@@ -1,5 +1,5 @@
-// How a convolution of a given shape is computed: the method and the sizes of its blocks. A rule of the shape, the pass
-// and the SIMD level, and of nothing else: so that results repeat bit for bit on any machine of that level.
+// How a convolution of a given shape is computed: the method and the sizes of its blocks. A rule of the shape and the
+// pass, and of nothing else: so that results repeat bit for bit on any machine of the same SIMD level.
 #pragma once
 
 #include <cstdint>
