@@ -97,16 +97,16 @@ TEST_CASE("folder layout: classes, order, masks") {
   CHECK(train.class_names == Strings{"cat", "dog"});
   CHECK(ids(train) == Strings{"train/cat/10.bmp=0", "train/cat/9.pgm=0", "train/cat/z.Ppm=0", "train/dog/a.png=1",
                               "train/dog/b.JPG=1", "train/dog/c.jpeg=1"});
-  CHECK(train.samples[4].mask == "train_masks/dog/b.png");
-  CHECK(train.samples[3].mask.empty());
+  CHECK(train.samples[4].masks == std::vector<std::string>{"train_masks/dog/b.png"});
+  CHECK(train.samples[3].masks.empty());
   CHECK(fs::exists(train.path(train.samples[4])));
-  CHECK(fs::exists(train.mask_path(train.samples[4])));
+  CHECK(fs::exists(train.mask_path(train.samples[4].masks.at(0))));
   CHECK_FALSE(train.has_boxes());
   CHECK(train.notes.empty());
 
   const Dataset val = open_dataset(folder.path, "val", "folder");
   CHECK(ids(val) == Strings{"val/cat/v.png=0", "val/dog/w.png=1"});
-  CHECK(val.samples[0].mask == "val_masks/cat/v.png");
+  CHECK(val.samples[0].masks == std::vector<std::string>{"val_masks/cat/v.png"});
   CHECK(ids(open_dataset(folder.path, "all")).size() == 8);
 
   folder.file("extra/dog/q.png");

@@ -241,13 +241,13 @@ TEST_CASE("coverage and precision: of the mask, or of the boxes where there is n
     CAPTURE(masks);
     if (!masks)
       for (Sample& sample : data.samples) {
-        sample.mask.clear();
+        sample.masks.clear();
         sample.boxes.push_back(Box{40, 2, 60, 9});  // a second one, reaching out of the picture
       }
     double coverage[3] = {}, precision[3] = {};
     for (const Sample& sample : data.samples) {
       const Image image = read_image(data.path(sample));
-      const Image mask = masks ? read_image(data.mask_path(sample)) : Image{};
+      const Image mask = masks ? read_image(data.mask_path(sample.masks.at(0))) : Image{};
       const ClassMaps maps = maps_by_hand(*network, input_of(image), sample.label);
       const ScoreMap* each[3] = {&maps.a, &maps.b, &maps.fused};
       for (int m = 0; m < 3; ++m) {

@@ -38,7 +38,7 @@ struct Pictures {
         image.rgb.push_back(static_cast<std::uint8_t>(j * (i + 3) + i * 11));
       const std::string name = std::to_string(i) + ".png";
       write_text(path / name, encode_png(image));
-      dataset.samples.push_back({name, i % 3, {}, ""});
+      dataset.samples.push_back({.id = name, .label = i % 3});
     }
   }
   ~Pictures() { fs::remove_all(path); }

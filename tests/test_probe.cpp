@@ -110,7 +110,7 @@ struct Stripes {
     data.split = "val";
     data.class_ids = data.class_names = {"red", "green", "blue"};
     for (int i = 0; i < 15; ++i) {
-      data.samples.push_back({message(i, ".png"), i % 3, {}, ""});
+      data.samples.push_back({.id = message(i, ".png"), .label = i % 3});
       write_png(data.path(data.samples.back()), image);
     }
   }

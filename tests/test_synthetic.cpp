@@ -212,7 +212,7 @@ TEST_CASE("the written set is read back: labels, boxes, masks, pictures") {
       CHECK(sample.label == label);
       CHECK(sample.boxes == std::vector<Box>{drawn.box});
       CHECK(read_image(dataset.path(sample)) == drawn.image);
-      const Image mask = read_image(dataset.mask_path(sample));
+      const Image mask = read_image(dataset.mask_path(sample.masks.at(0)));
       for (std::size_t at = 0; at < drawn.mask.size(); ++at) REQUIRE(mask.rgb[at * 3] == drawn.mask[at]);
     }
   }

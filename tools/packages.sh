@@ -12,7 +12,7 @@ missing_packages() {
   # One call a header: the first missing one would hide the others. Without a compiler only the usual places can be looked at.
   local pair
   for pair in CLI/CLI.hpp=libcli11-dev nlohmann/json.hpp=nlohmann-json3-dev stb/stb_image.h=libstb-dev \
-    doctest/doctest.h=doctest-dev; do
+    doctest/doctest.h=doctest-dev pugixml.hpp=libpugixml-dev minizip/unzip.h=libminizip-dev; do
     if command -v g++ >/dev/null; then
       echo "#include <${pair%=*}>" | g++ -std=c++20 -x c++ -E - >/dev/null 2>&1 || echo "${pair#*=}"
     else

@@ -10,15 +10,21 @@
 namespace acol {
 
 struct Sample {
-  std::string id;          // path relative to the data set's root, with '/'
-  int label = 0;           // index into class_ids and class_names
-  std::vector<Box> boxes;  // in pixels of the stored picture; may be empty
-  std::string mask;        // path relative to the root (grey PNG, object > 127), or empty
+  std::string id{};          // path relative to the data set's root, with '/'
+  int label = 0;             // index into class_ids and class_names
+  std::vector<Box> boxes{};  // in pixels of the stored picture; may be empty
+  // Paths relative to mask_root of grey pictures. The object is where one of `masks` is > 127; where `ignore_mask` is
+  // > 127 and no object is, a pixel counts for nothing (OpenImages). Empty: none.
+  std::vector<std::string> masks{};
+  std::string ignore_mask{};
+  int width = 0, height = 0;  // of the stored picture where the lists tell it; 0: not known before it is opened
+  bool blacklisted = false;   // ILSVRC: left out of the localization error by the official evaluation
 };
 
 struct Dataset {
-  std::string layout;  // "folder" or "tiny-imagenet"
-  std::filesystem::path root;
+  std::string layout;                    // "folder" or "tiny-imagenet"
+  std::filesystem::path root;            // of the pictures
+  std::filesystem::path mask_root;       // of the masks; empty: root
   std::string split;                     // as asked for
   std::vector<std::string> class_ids;    // folder name or WNID; each occurs once
   std::vector<std::string> class_names;  // for people; two classes may share a name
@@ -27,7 +33,9 @@ struct Dataset {
 
   int classes() const { return static_cast<int>(class_ids.size()); }
   std::filesystem::path path(const Sample& sample) const { return root / sample.id; }
-  std::filesystem::path mask_path(const Sample& sample) const { return root / sample.mask; }
+  std::filesystem::path mask_path(const std::string& mask) const {
+    return (mask_root.empty() ? root : mask_root) / mask;
+  }
   bool has_boxes() const;  // at least one sample has a box
 };
 

@@ -66,10 +66,11 @@ void read_split(Dataset& dataset, const std::string& name) {
     for (const std::string& picture : pictures_in(folder / id)) {
       has_pictures[static_cast<std::size_t>(label)] = true;
       const std::string mask = fs::path(picture).stem().string() + ".png";
-      dataset.samples.push_back({prefix + id + "/" + picture,
-                                 static_cast<int>(label),
-                                 {},
-                                 masks.count(mask) ? name + "_masks/" + id + "/" + mask : ""});
+      Sample sample;
+      sample.id = prefix + id + "/" + picture;
+      sample.label = static_cast<int>(label);
+      if (masks.count(mask)) sample.masks = {name + "_masks/" + id + "/" + mask};
+      dataset.samples.push_back(std::move(sample));
     }
   }
   check(dataset.samples.size() > first, "data set ", folder.string(),

@@ -72,7 +72,7 @@ void read_train(Dataset& dataset, Counts& counts) {
     std::unordered_map<std::string, std::size_t> by_name;
     for (const std::string& picture : pictures) {
       by_name[picture] = dataset.samples.size();
-      dataset.samples.push_back({prefix + picture, label, {}, ""});
+      dataset.samples.push_back({.id = prefix + picture, .label = label});
     }
 
     const fs::path list = dataset.root / "train" / wnid / (wnid + "_boxes.txt");

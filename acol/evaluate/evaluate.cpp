@@ -38,13 +38,14 @@ struct PictureScores {
 std::vector<std::uint8_t> object_pixels(const Dataset& data, const Sample& sample, const Size& size) {
   const auto width = static_cast<std::size_t>(size.width), height = static_cast<std::size_t>(size.height);
   std::vector<std::uint8_t> object(width * height, 0);
-  if (!sample.mask.empty()) {
-    const Image mask = read_image(data.mask_path(sample));
-    check(mask.width == size.width && mask.height == size.height, data.mask_path(sample).string(), ": the mask is ",
-          mask.width, "x", mask.height, ", its picture ", size.width, "x", size.height);
-    for (std::size_t i = 0; i < object.size(); ++i) object[i] = mask.rgb[3 * i] > 127;
-    return object;
+  for (const std::string& name : sample.masks) {
+    const fs::path path = data.mask_path(name);
+    const Image mask = read_image(path);
+    check(mask.width == size.width && mask.height == size.height, path.string(), ": the mask is ", mask.width, "x",
+          mask.height, ", its picture ", size.width, "x", size.height);
+    for (std::size_t i = 0; i < object.size(); ++i) object[i] |= mask.rgb[3 * i] > 127;
   }
+  if (!sample.masks.empty()) return object;
   for (const Box& box : sample.boxes)
     for (int y = std::max(0, box.y0); y <= std::min(size.height - 1, box.y1); ++y)
       for (int x = std::max(0, box.x0); x <= std::min(size.width - 1, box.x1); ++x)
