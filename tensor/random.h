@@ -22,6 +22,8 @@ enum class Purpose : std::uint32_t {
   synthetic = 5,  // a: split, b: sample
   test = 6,
   probe = 7,  // a: sample
+  split = 8,  // a: class
+  bootstrap = 9,  // a: resample
 };
 
 // Ten rounds of Philox4x32: four 32-bit words out for a 128-bit counter and a 64-bit key.

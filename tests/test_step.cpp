@@ -180,22 +180,22 @@ TEST_CASE("lean needs less: no map of conv1_1, no gradients of all weights at on
 }
 
 TEST_CASE("without gradients every activation goes as soon as it is used") {
-  Learner learner(medium_config(), 4, 64);
+  Learner learner(medium_config(), 4, 128);
   learner.network.set_training(false);
   const auto forward = [&] {
     const PassA a = forward_a(learner.network, learner.images);
     logits_b(learner.network, a, learner.truth);
   };
   const int threads = threads_in_use();
-  use_threads(1);  // started for one loop, as the thread sanitizer's build does, a thread gets its scratch memory anew
+  use_threads(1);  // the buffers of kernels grow with the threads
   forward();       // what kernels keep for themselves
   restart_memory_peak();
   const std::size_t before = memory_use().bytes_in_use;
   forward();
   use_threads(threads);
-  const std::size_t first_map = std::size_t{4} * 64 * 64 * 8 * sizeof(float);
+  const std::size_t first_map = std::size_t{4} * 128 * 128 * 8 * sizeof(float);
   CHECK(memory_use().peak_bytes_in_use >= before + 2 * first_map);  // conv1_2 reads one and writes one
-  CHECK(memory_use().peak_bytes_in_use <= before + 2 * first_map + smallest_in_arena);
+  CHECK(memory_use().peak_bytes_in_use <= before + 2 * first_map + first_map / 2);  // its own buffers, and no third map
   CHECK(memory_use().bytes_in_use == before);
 }
 

@@ -67,7 +67,7 @@ class WeightGradient {
 
   // dw += the gradient.
   void run(float* dw) const {
-    static thread_local Scratch scratch;
+    Scratch scratch;
     const std::int64_t count = g_.w_shape().count(), length = parts(pixels_, slices_);
     const std::int64_t output_blocks = parts(g_.out_c, block_outputs), column_blocks = parts(columns_, block_columns);
     float* const sums = scratch.floats(slices_ * count);
@@ -97,7 +97,7 @@ class WeightGradient {
   // sums (O x RSC), this block of it, over the pixels [begin, end).
   void run_task(std::int64_t begin, std::int64_t end, int output, int outputs, int column, int columns,
                 float* sums) const {
-    static thread_local Scratch scratch_a, scratch_b, scratch_c;
+    Scratch scratch_a, scratch_b, scratch_c;
     const int padded_outputs = rounded_up(outputs, gemm_block);
     const int padded_columns = rounded_up(columns, std::max(gemm_block, strip_.columns)), ldc = padded_columns;
     float* const a = scratch_a.floats(std::int64_t{padded_outputs} * gemm_depth);
@@ -179,7 +179,7 @@ void forward(const Conv2dGeometry& g, const float* x, const float* w, const floa
 }
 
 void backward_data(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* w, float* dx) {
-  static thread_local Scratch scratch;
+  Scratch scratch;
   if (relu_y != nullptr) {
     const std::int64_t count = g.y_shape().count();
     float* const masked = scratch.floats(count);

@@ -87,9 +87,10 @@ class Convolution {
   }
 
   void run_private() const {
-    const Filters all = transform_all_filters();
+    Scratch filters;
+    const Filters all = transform_all_filters(filters);
     parallel_chunks(tile_count_, plan_.tiles, [&](std::int64_t first, std::int64_t) {
-      static thread_local Scratch scratch;
+      Scratch scratch;
       const Tiles tiles = tiles_from(first, scratch);
       transform_tiles(tiles, 0, tiles.strips);
       for (int output = 0; output < p_.y.channels; output += plan_.outputs) make_outputs(tiles, output, &all);
@@ -97,7 +98,7 @@ class Convolution {
   }
 
   void run_shared() const {
-    static thread_local Scratch scratch;
+    Scratch scratch;
     for (std::int64_t first = 0; first < tile_count_; first += plan_.tiles) {
       const Tiles tiles = tiles_from(first, scratch);
       parallel_chunks(tiles.strips, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -109,8 +110,7 @@ class Convolution {
     }
   }
 
-  Filters transform_all_filters() const {
-    static thread_local Scratch scratch;
+  Filters transform_all_filters(Scratch& scratch) const {
     const int inputs = p_.x.channels, count = panels(p_.y.channels);
     Filters all;
     all.panel = std::int64_t{inputs} * strip_.columns;
@@ -155,7 +155,7 @@ class Convolution {
   // The outputs from `output` on, as many as the plan says, of the tiles. `all`: all filters, or null to transform them
   // here.
   void make_outputs(const Tiles& tiles, int output, const Filters* all) const {
-    static thread_local Scratch scratch_u, scratch_m;
+    Scratch scratch_u, scratch_m;
     const int outputs = std::min(plan_.outputs, p_.y.channels - output), panel_count = panels(outputs);
     const std::int64_t m_row = std::int64_t{panel_count} * strip_.columns + padding,
                        m_point = tiles.count * m_row + padding;

@@ -35,7 +35,7 @@ class WeightGradient {
 
   // dw += the gradient.
   void run(float* dw) const {
-    static thread_local Scratch scratch;
+    Scratch scratch;
     const int output_blocks = (g_.out_c + plan_.outputs - 1) / plan_.outputs;
     const int input_blocks = (g_.in_c + plan_.inputs - 1) / plan_.inputs;
     const std::int64_t tiles = grid_.count(g_.batch), length = (tiles + plan_.slices - 1) / plan_.slices;
@@ -73,7 +73,7 @@ class WeightGradient {
   };
 
   void run_task(std::int64_t begin, std::int64_t end, int output, int outputs, int input, int inputs, float* dw) const {
-    static thread_local Scratch scratch_v, scratch_e, scratch_u;
+    Scratch scratch_v, scratch_e, scratch_u;
     // Whole tiles of the product: what is beyond the last channel comes to nothing that is used.
     const int rows = (outputs + strip_.tile_rows - 1) / strip_.tile_rows * strip_.tile_rows;
     const int columns = (inputs + strip_.columns - 1) / strip_.columns * strip_.columns;

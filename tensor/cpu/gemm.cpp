@@ -15,7 +15,6 @@ constexpr int tiles_in_block = 8;  // rows of A packed at once: 8 tiles, about 1
 constexpr int pack_b_depth = 32;
 constexpr std::int64_t packed_b_floats = std::int64_t{4} << 20;  // of B packed at a time: 16 MB, for all threads
 
-thread_local Scratch scratch_a, scratch_b;
 
 std::int64_t rounded_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
 
@@ -101,6 +100,7 @@ void run_gemm(const Gemm& gemm) {
 
   for (std::int64_t outer = 0; outer < gemm.k; outer += outer_depth) {
     const std::int64_t outer_end = std::min(gemm.k, outer + outer_depth);
+    Scratch scratch_b;
     float* const packed_b = scratch_b.floats(b_block_floats * ((outer_end - outer + gemm_depth - 1) / gemm_depth));
     parallel_chunks(outer_end - outer, pack_b_depth, [&](std::int64_t begin, std::int64_t end) {
       gemm.pack_b(outer + begin, static_cast<int>(end - begin), static_cast<int>(begin % gemm_depth), shape.columns,
@@ -112,6 +112,7 @@ void run_gemm(const Gemm& gemm) {
       const int rows = static_cast<int>(std::min<std::int64_t>(block_rows, gemm.m - row));
       const int column = static_cast<int>(task % column_blocks) * task_columns;
       const int columns = std::min(task_columns, gemm.n - column);
+      Scratch scratch_a;
       float* const a = scratch_a.floats(std::int64_t{block_rows} * gemm_stride);
       float* const c = gemm.c + row * gemm.n + column;
 

@@ -119,7 +119,7 @@ void avg_pool_backward(const Pool2dGeometry& g, bool count_padding, const float*
   const auto band = static_cast<int>(std::max<std::int64_t>(2 * g.window_h, row_grain(g.in_w * g.channels)));
   const int bands = (g.in_h + band - 1) / band;
   parallel_chunks(std::int64_t{g.batch} * bands, 1, [&](std::int64_t task, std::int64_t) {
-    static thread_local Scratch scratch;
+    Scratch scratch;
     const std::int64_t image = task / bands, row_size = std::int64_t{across.out} * g.channels;
     const int begin = static_cast<int>(task % bands) * band, end = std::min(g.in_h, begin + band);
     const int first = down.first_place(begin), last = down.last_place(end - 1);

@@ -9,7 +9,9 @@
 
 namespace acol {
 
-// Memory of one thread that grows to the largest size asked for and stays, so that no call pays for fresh pages.
+// Numbers that live as long as this object. Large ones come from the arena and go back to it, so that no call pays for
+// fresh pages, and what one kernel used serves the next. Small ones that a loop asks for again and again may be kept by
+// each thread (static thread_local): they grow to the largest size asked for.
 class Scratch {
  public:
   Scratch() = default;
