@@ -11,6 +11,7 @@
 
 #include "acol/data/dataset.h"
 #include "acol/data/image.h"
+#include "acol/data/layouts.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
 
@@ -269,6 +270,44 @@ TEST_CASE("Tiny ImageNet: what is refused, and what is not") {
   CHECK(train.notes.size() == 3);  // words.txt, pictures without a line, a line without a picture
   fs::remove(folder.path / "val/val_annotations.txt");
   contains(why(folder.path, "val"), "val_annotations.txt");
+}
+
+TEST_CASE("each layout is known by its files, also where several could be meant") {
+  const TempFolder folder;
+  const fs::path root = folder.path / "d";
+  const auto in = [&](const std::vector<std::pair<std::string, std::string>>& files) {
+    fs::remove_all(root);
+    for (const auto& [name, text] : files) folder.file("d/" + name, text);
+    return std::string(layout_of(root, "auto").name);
+  };
+  CHECK(in({{"train/a/1.png", ""}, {"val/a/1.png", ""}}) == "folder");
+  CHECK(has_validation(root));
+  CHECK(in({{"train/a/1.png", ""}, {"val/1.png", ""}}) == "folder");
+  CHECK_FALSE(has_validation(root));
+  CHECK(in({{"a/1.png", ""}}) == "folder");
+  CHECK(layout_of(root, "auto").splits(root) == Strings{"train"});
+  CHECK(in({{"wnids.txt", "n1\n"}, {"train/n1/images/1.JPEG", ""}}) == "tiny-imagenet");
+  CHECK_FALSE(has_validation(root));
+  CHECK(
+      in({{"images.txt", ""}, {"image_class_labels.txt", ""}, {"train_test_split.txt", ""}, {"images/a/1.jpg", ""}}) ==
+      "cub");
+  CHECK(has_validation(root));
+  CHECK(in({{"test/image_ids.txt", ""}, {"test/class_labels.txt", ""}, {"test/a/1.jpg", ""}}) == "wsol");
+  CHECK(layout_of(root, "auto").splits(root) == Strings{"test"});
+  CHECK(layout_of(root / "test", "auto").name == std::string("wsol"));
+  CHECK(layout_of(root / "test", "auto").splits(root / "test") == Strings{"test"});
+  CHECK(in({{"JPEGImages/1.jpg", ""}, {"Annotations/1.xml", ""}, {"ImageSets/Main/val.txt", "1\n"}}) == "voc");
+  CHECK(has_validation(root));
+  CHECK(in({{"256_ObjectCategories/001.ak47/001_0001.jpg", ""}}) == "caltech256");
+  CHECK(in({{"train/n01440764/1.JPEG", ""}, {"val/ILSVRC2012_val_00000001.JPEG", ""}, {"val.txt", "x.JPEG 1"}}) ==
+        "ilsvrc");
+  CHECK(layout_of(root, "auto").splits(root) == Strings{"train", "val"});
+  CHECK(in({{"train_list.txt", "a/1.jpg;0\n"}, {"images/a/1.jpg", ""}}) == "list");
+  CHECK_FALSE(has_validation(root));
+  CHECK(in({{"train.txt", "a word\n"}, {"train/a/1.png", ""}}) == "folder");
+  // Who names a layout gets it.
+  CHECK(layout_of(root, "list").name == std::string("list"));
+  for (const Layout& layout : layouts()) contains(why(root, "train", "imagenet"), layout.name);
 }
 
 TEST_CASE("Tiny ImageNet, the real one") {

@@ -1,6 +1,7 @@
 // From picture to network input.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -159,4 +160,75 @@ TEST_CASE("validate") {
   bad([](Preprocessing& how) { how.std[1] = 0; });
   bad([](Preprocessing& how) { how.std[2] = junk; });
   bad([](Preprocessing& how) { how.mean[0] = std::numeric_limits<float>::infinity(); });
+}
+
+TEST_CASE("centre crop: half a pixel goes to the even side, as Python's round") {
+  const int expected[] = {0, 0, 1, 2, 2, 2, 3, 4, 4, 4};  // round(rest / 2) for rests from 0
+  for (int rest = 0; rest < 10; ++rest) {
+    CAPTURE(rest);
+    CHECK(centre_crop(32 + rest, 32, 32) == CropPlace{expected[rest], 0, false});
+    CHECK(centre_crop(32, 32 + rest, 32) == CropPlace{0, expected[rest], false});
+  }
+  CHECK_THROWS_AS(centre_crop(31, 40, 32), Error);
+  CHECK_THROWS_AS(centre_crop(40, 31, 32), Error);
+}
+
+TEST_CASE("ten crops: corners and middle, then those of the mirrored picture") {
+  const std::array<CropPlace, 10> places = ten_crops(43, 40, 32);
+  const std::array<CropPlace, 10> want{{{0, 0, false},
+                                        {11, 0, false},
+                                        {0, 8, false},
+                                        {11, 8, false},
+                                        {6, 4, false},
+                                        {11, 0, true},
+                                        {0, 0, true},
+                                        {11, 8, true},
+                                        {0, 8, true},
+                                        {5, 4, true}}};
+  CHECK(places == want);
+  // The other five are the first five of the mirrored picture.
+  const Preprocessing how = raw(40, 32);
+  const Image image = coordinates(43, 40);
+  Image mirrored = image;
+  for (int y = 0; y < 40; ++y)
+    for (int x = 0; x < 43; ++x)
+      for (int c = 0; c < 3; ++c)
+        mirrored.rgb[static_cast<std::size_t>((y * 43 + x) * 3 + c)] =
+            image.rgb[static_cast<std::size_t>((y * 43 + 42 - x) * 3 + c)];
+  std::vector<float> a = space(how), b = space(how);
+  for (std::size_t i = 0; i < 5; ++i) {
+    normalise(image, how, places[i + 5].x, places[i + 5].y, true, a.data());
+    normalise(mirrored, how, places[i].x, places[i].y, false, b.data());
+    CHECK(a == b);
+  }
+}
+
+TEST_CASE("test input: the middle of the picture, its shorter side resized, or warped") {
+  const Preprocessing how = raw(40, 32);
+  const Image image = coordinates(100, 50);
+  std::vector<float> out = space(how), want = space(how);
+  test_input(image, how, out.data(), TestInput::centre);
+  normalise(resize_bilinear(image, 80, 40), how, 24, 4, false, want.data());
+  CHECK(out == want);
+  test_input(image, how, out.data(), TestInput::centre_warp);
+  normalise(resize_bilinear(image, 40, 40), how, 4, 4, false, want.data());
+  CHECK(out == want);
+  for (const TestInput input : {TestInput::warp, TestInput::centre, TestInput::centre_warp})
+    CHECK(parse_test_input(name_of(input)) == input);
+  CHECK_THROWS_WITH_AS(parse_test_input("center"), doctest::Contains("center"), Error);
+}
+
+TEST_CASE("the seen part in pixels of any grid") {
+  const Preprocessing how = raw(40, 32);
+  CHECK(seen_part(100, 50, how, TestInput::warp).whole());
+  CHECK(seen_part(100, 50, how, TestInput::warp).pixels(7, 5) == Box{0, 0, 6, 4});
+  const SeenPart part = seen_part(100, 50, how, TestInput::centre);  // 24..56 of 80, 4..36 of 40
+  CHECK_FALSE(part.whole());
+  CHECK(part.pixels(100, 50) == Box{30, 5, 69, 44});
+  CHECK(part.pixels(10, 10) == Box{3, 1, 6, 8});
+  CHECK(part.pixels(1, 1) == Box{0, 0, 0, 0});
+  CHECK(seen_part(100, 50, how, TestInput::centre_warp).pixels(100, 50) == Box{10, 5, 89, 44});
+  // A crop as large as the resize: the whole shorter side, and of the warped picture all.
+  CHECK(seen_part(50, 100, raw(32, 32), TestInput::centre).pixels(50, 100) == Box{0, 25, 49, 74});
+  CHECK(seen_part(50, 100, raw(32, 32), TestInput::centre_warp).whole());
 }

@@ -26,6 +26,13 @@ inline double intersection_over_union(const Box& a, const Box& b) {
   return static_cast<double>(both) / static_cast<double>(area(a) + area(b) - both);
 }
 
+// `box` cut to a picture of width x height pixels: a corner beyond the border is moved onto the border's pixel, as
+// wsolevaluation does with the boxes of CUB-200-2011. A box wholly outside becomes a sliver on the border.
+inline Box clipped_box(const Box& box, int width, int height) {
+  return {std::clamp(box.x0, 0, width - 1), std::clamp(box.y0, 0, height - 1), std::clamp(box.x1, 0, width - 1),
+          std::clamp(box.y1, 0, height - 1)};
+}
+
 // The largest overlap of `box` with any of several; 0 if there are none.
 inline double best_iou(const Box& box, const std::vector<Box>& others) {
   double best = 0;

@@ -1,10 +1,9 @@
 #include "acol/data/dataset.h"
 
 #include <algorithm>
-#include <system_error>
 
-#include "acol/data/folder.h"
-#include "acol/data/tiny_imagenet.h"
+#include "acol/data/index_cache.h"
+#include "acol/data/layouts.h"
 #include "tensor/check.h"
 
 namespace acol {
@@ -16,25 +15,18 @@ bool Dataset::has_boxes() const {
 }
 
 Dataset open_dataset(const fs::path& root, const std::string& split, const std::string& layout) {
-  check(layout == "auto" || layout == "folder" || layout == "tiny-imagenet", "data set layout \"", layout,
-        "\" is not known; use auto, folder or tiny-imagenet");
   // A split becomes part of a path; it must not lead out of the root.
   check(!split.empty() && split.front() != '.' && split.find('/') == std::string::npos, "data set split \"", split,
         "\": give train, val, all or the name of a folder in ", root.string());
-  std::error_code error;
-  check(fs::exists(root, error), "data set ", root.string(), ": no such folder");
-  check(fs::is_directory(root, error), "data set ", root.string(), ": not a folder");
-  const bool empty = fs::is_empty(root, error);
-  check(!error, "data set ", root.string(), ": ", error.message());
-  check(!empty, "data set ", root.string(), ": the folder is empty");
+  const Layout& chosen = layout_of(root, layout);
+  const auto open = [&] { return chosen.open(root, split); };
+  if (chosen.sources == nullptr) return open();
+  return cached_index(IndexCache::from_environment(), chosen.name, root, split, chosen.sources(root), open);
+}
 
-  if (layout == "tiny-imagenet" || (layout == "auto" && is_tiny_imagenet_layout(root)))
-    return open_tiny_imagenet(root, split);
-  check(
-      layout == "folder" || is_folder_layout(root), "data set ", root.string(),
-      ": no known layout; looked for wnids.txt (Tiny ImageNet), for train/<class>/ and val/<class>/ with pictures, and "
-      "for <class>/ with pictures");
-  return open_folder(root, split);
+bool has_validation(const fs::path& root, const std::string& layout) {
+  const std::vector<std::string> splits = layout_of(root, layout).splits(root);
+  return std::find(splits.begin(), splits.end(), "val") != splits.end();
 }
 
 Dataset subset(const Dataset& dataset, int per_class, int classes) {

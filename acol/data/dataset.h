@@ -22,7 +22,7 @@ struct Sample {
 };
 
 struct Dataset {
-  std::string layout;                    // "folder" or "tiny-imagenet"
+  std::string layout;                    // a name of layouts.h
   std::filesystem::path root;            // of the pictures
   std::filesystem::path mask_root;       // of the masks; empty: root
   std::string split;                     // as asked for
@@ -30,6 +30,7 @@ struct Dataset {
   std::vector<std::string> class_names;  // for people; two classes may share a name
   std::vector<Sample> samples;
   std::vector<std::string> notes;  // a line each: what was odd, and how it was handled
+  bool apply_exif = false;         // turn pictures as their EXIF data say (image.h); for photographs of your own
 
   int classes() const { return static_cast<int>(class_ids.size()); }
   std::filesystem::path path(const Sample& sample) const { return root / sample.id; }
@@ -39,12 +40,16 @@ struct Dataset {
   bool has_boxes() const;  // at least one sample has a box
 };
 
-// Reads the list of a split: "train", "val", another sub-folder's name, or "all" (train, then val).
-// layout: "folder" (folder.h), "tiny-imagenet" (tiny_imagenet.h), or "auto": the second if there is a wnids.txt.
-// The order of the samples is a function of the files alone, not of the file system.
+// Reads the list of a split: "train", "val", "all" (train, then val), and what else the layout has.
+// layout: a name of layouts.h, or "auto": the first of them that recognises the files.
+// The order of the samples is a function of the files alone, not of the file system. Long lists are kept between runs
+// and read again only when a folder or a list has changed (index_cache.h).
 // Error: no such folder, empty folder, no known layout (says what was looked for), no such split, a class without
 // pictures, a damaged list (with its line). Odd but harmless things become notes.
 Dataset open_dataset(const std::filesystem::path& root, const std::string& split, const std::string& layout = "auto");
+
+// Whether there is a "val" to open, for those who can do without. Errors about the root and the layout as above.
+bool has_validation(const std::filesystem::path& root, const std::string& layout = "auto");
 
 // A copy with the first `per_class` samples of each of the first `classes` classes, in their order; 0 means all. For
 // quick experiments. Error: a negative number, more classes than there are.

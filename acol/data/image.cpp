@@ -9,6 +9,7 @@
 #include <memory>
 #include <system_error>
 
+#include "acol/data/picture_header.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
 
@@ -125,9 +126,31 @@ std::string encode(const std::uint8_t* pixels, std::size_t count, int width, int
 
 }  // namespace
 
-Image decode_image(std::string_view bytes, const std::string& name) {
+Image turned(const Image& image, int orientation) {
+  if (orientation < 2 || orientation > 8) return image;
+  const bool transposed = orientation >= 5;
+  const bool right_to_left = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool bottom_to_top = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  const auto width = static_cast<std::size_t>(image.width), height = static_cast<std::size_t>(image.height);
+  Image result{transposed ? image.height : image.width, transposed ? image.width : image.height, {}};
+  result.rgb.reserve(image.rgb.size());
+  for (int y = 0; y < result.height; ++y)
+    for (int x = 0; x < result.width; ++x) {
+      auto from_x = static_cast<std::size_t>(transposed ? y : x), from_y = static_cast<std::size_t>(transposed ? x : y);
+      if (right_to_left) from_x = width - 1 - from_x;
+      if (bottom_to_top) from_y = height - 1 - from_y;
+      const std::uint8_t* pixel = image.rgb.data() + 3 * (from_y * width + from_x);
+      result.rgb.insert(result.rgb.end(), pixel, pixel + 3);
+    }
+  return result;
+}
+
+Image decode_image(std::string_view bytes, const std::string& name, ReadOptions options) {
   check(!bytes.empty(), "cannot read image ", name, ": the file is empty");
   check(bytes.size() <= max_bytes, "cannot read image ", name, ": ", too_large);
+  if (options.apply_exif) return turned(decode_image(bytes, name), exif_orientation(bytes));
+  const std::string marked = starts_with_jpeg(bytes) ? with_adobe_segment(bytes) : std::string();
+  if (!marked.empty()) bytes = marked;
   const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
   const int size = static_cast<int>(bytes.size());
   // Before the header is looked at: a JPEG cut inside its header is better called truncated than unknown.
@@ -154,14 +177,14 @@ Image decode_image(std::string_view bytes, const std::string& name) {
   return image;
 }
 
-Image read_image(const fs::path& path) {
+Image read_image(const fs::path& path, ReadOptions options) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   check(fs::exists(status), "cannot read image ", path.string(), ": no such file");
   check(!fs::is_directory(status), "cannot read image ", path.string(), ": it is a folder");
   check(fs::is_regular_file(status), "cannot read image ", path.string(), ": not a regular file");
   check(fs::file_size(path, error) <= max_bytes || error, "cannot read image ", path.string(), ": ", too_large);
-  return decode_image(read_file(path), path.string());
+  return decode_image(read_file(path), path.string(), options);
 }
 
 std::string encode_png(const Image& image) {

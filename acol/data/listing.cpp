@@ -16,13 +16,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool is_picture_name(const fs::path& name) {
-  std::string extension = name.extension().string();
-  for (char& letter : extension) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-  constexpr std::array known{".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".pnm"};
-  return std::find(known.begin(), known.end(), extension) != known.end();
-}
-
 template <class Keep>
 std::vector<std::string> names_in(const fs::path& folder, Keep keep) {
   std::vector<std::string> names;
@@ -38,6 +31,13 @@ std::vector<std::string> names_in(const fs::path& folder, Keep keep) {
 }
 
 }  // namespace
+
+bool is_picture_name(const fs::path& name) {
+  std::string extension = name.extension().string();
+  for (char& letter : extension) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  constexpr std::array known{".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".pnm"};
+  return std::find(known.begin(), known.end(), extension) != known.end();
+}
 
 std::vector<std::string> folders_in(const fs::path& folder) {
   return names_in(folder, [](const fs::directory_entry& entry) {

@@ -13,6 +13,7 @@ namespace acol {
 // Names, sorted bytewise, hidden ones left out. Links are followed. Empty if there is no such folder.
 std::vector<std::string> folders_in(const std::filesystem::path& folder);
 std::vector<std::string> pictures_in(const std::filesystem::path& folder);  // by ending, see folder.h
+bool is_picture_name(const std::filesystem::path& name);                    // that rule
 
 // The lines of a text file without their ends (LF or CRLF). Error if it cannot be read.
 std::vector<std::string> lines_of(const std::filesystem::path& file);

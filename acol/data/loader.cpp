@@ -21,8 +21,9 @@ namespace {
 
 // A picture between decoding and cutting, which is what is worth keeping: the steps up to here draw nothing.
 struct Prepared {
-  Image image;  // training: resize_for; test: warped to crop x crop
+  Image image;  // training: resize_for; test: resize_for_test
   Size stored;
+  Image crop_source{};  // empty: not asked for
 };
 
 struct Failure {
@@ -88,11 +89,14 @@ struct Loader::State {
       const std::lock_guard lock(cache_mutex);
       if (cache[at]) return cache[at];
     }
-    const Image image = read_image(dataset.path(dataset.samples[at]));
-    const auto prepared = std::make_shared<const Prepared>(Prepared{
-        options.training ? resize_for(image, options.how) : resize_bilinear(image, options.how.crop, options.how.crop),
-        {image.width, image.height}});
-    const auto bytes = static_cast<std::int64_t>(prepared->image.rgb.size());
+    const Image image = read_image(dataset.path(dataset.samples[at]), {.apply_exif = dataset.apply_exif});
+    Prepared made{
+        options.training ? resize_for(image, options.how) : resize_for_test(image, options.how, options.input),
+        {image.width, image.height}};
+    if (!options.training && options.crop_source)
+      made.crop_source = resize_for_test(image, options.how, *options.crop_source);
+    const auto bytes = static_cast<std::int64_t>(made.image.rgb.size() + made.crop_source.rgb.size());
+    const auto prepared = std::make_shared<const Prepared>(std::move(made));
     const std::lock_guard lock(cache_mutex);
     if (!cache[at] && cached_bytes + bytes <= options.cache_bytes) {
       cache[at] = prepared;
@@ -131,10 +135,14 @@ struct Loader::State {
       result.batch.images = Tensor::empty({static_cast<int>(pictures.size()), side, side, 3});
       float* out = result.batch.images.f32();
       for (std::size_t i = 0; i < pictures.size(); ++i, out += std::ptrdiff_t{3} * side * side) {
-        if (options.training)
-          train_crop(pictures[i]->image, options.how, options.seed, epoch, result.batch.samples[i], out);
-        else
-          normalise(pictures[i]->image, options.how, 0, 0, false, out);
+        const Image& image = pictures[i]->image;
+        if (options.training) {
+          train_crop(image, options.how, options.seed, epoch, result.batch.samples[i], out);
+        } else {
+          const CropPlace place = centre_crop(image.width, image.height, options.how.crop);
+          normalise(image, options.how, place.x, place.y, false, out);
+          if (options.crop_source) result.batch.crop_sources.push_back(pictures[i]->crop_source);
+        }
       }
     } catch (...) {
       result.error = std::current_exception();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,16 +15,19 @@
 namespace acol {
 
 struct Batch {
-  Tensor images;             // (N, crop, crop, 3) float32; not defined if N = 0
-  std::vector<int> labels;   // N
-  std::vector<int> samples;  // N indices into Dataset::samples
-  std::vector<Size> sizes;   // N sizes of the stored pictures, to which boxes refer
+  Tensor images;                    // (N, crop, crop, 3) float32; not defined if N = 0
+  std::vector<int> labels;          // N
+  std::vector<int> samples;         // N indices into Dataset::samples
+  std::vector<Size> sizes;          // N sizes of the stored pictures, to which boxes refer
+  std::vector<Image> crop_sources;  // with LoaderOptions::crop_source: N resized pictures to cut more crops from
 };
 
 struct LoaderOptions {
   Preprocessing how;
   int batch_size = 32;
-  bool training = false;  // shuffled and cut at random (train_input); else in order and whole (test_input)
+  bool training = false;  // shuffled and cut at random (train_input); else in order, as test_input cuts them
+  TestInput input = TestInput::warp;       // not in training
+  std::optional<TestInput> crop_source{};  // not in training: each picture also resized for this input, not yet cut
   std::uint64_t seed = 1;
   int workers = 2;                                   // threads; 0: next() does the work itself
   std::int64_t cache_bytes = std::int64_t{1} << 30;  // for decoded and resized pictures, kept between epochs

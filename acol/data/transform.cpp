@@ -1,5 +1,6 @@
 #include "acol/data/transform.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "acol/data/resize.h"
@@ -53,9 +54,77 @@ void train_input(const Image& image, const Preprocessing& how, std::uint64_t see
   train_crop(resize_for(image, how), how, seed, epoch, sample, out);
 }
 
-void test_input(const Image& image, const Preprocessing& how, float* out) {
+const char* name_of(TestInput input) {
+  switch (input) {
+    case TestInput::warp:
+      return "warp";
+    case TestInput::centre:
+      return "centre";
+    case TestInput::centre_warp:
+      return "centre-warp";
+  }
+  fail("test input: no such value");
+}
+
+TestInput parse_test_input(const std::string& name) {
+  for (const TestInput input : {TestInput::warp, TestInput::centre, TestInput::centre_warp})
+    if (name == name_of(input)) return input;
+  fail("test input '", name, "' is not known: use warp, centre or centre-warp");
+}
+
+Image resize_for_test(const Image& image, const Preprocessing& how, TestInput input) {
+  switch (input) {
+    case TestInput::warp:
+      return resize_bilinear(image, how.crop, how.crop);
+    case TestInput::centre:
+      return resize_shorter_side(image, how.resize);
+    case TestInput::centre_warp:
+      return resize_bilinear(image, how.resize, how.resize);
+  }
+  fail("test input: no such value");
+}
+
+CropPlace centre_crop(int width, int height, int crop) {
+  check(crop >= 1 && width >= crop && height >= crop, "preprocessing: ", width, "x", height, " holds no crop of ",
+        crop);
+  const auto half = [](int rest) { return rest / 2 + (rest % 4 == 3 ? 1 : 0); };  // of equally near ones the even one
+  return {half(width - crop), half(height - crop), false};
+}
+
+std::array<CropPlace, 10> ten_crops(int width, int height, int crop) {
+  const CropPlace middle = centre_crop(width, height, crop);
+  const int right = width - crop, below = height - crop;
+  std::array<CropPlace, 10> places{{{0, 0}, {right, 0}, {0, below}, {right, below}, middle}};
+  for (std::size_t i = 0; i < 5; ++i) places[i + 5] = {right - places[i].x, places[i].y, true};
+  return places;
+}
+
+Box SeenPart::pixels(int width, int height) const {
+  const auto first = [](double edge, int size) {
+    return std::clamp(static_cast<int>(std::lround(edge * size)), 0, size - 1);
+  };
+  const auto last = [](double edge, int size, int from) {
+    return std::clamp(static_cast<int>(std::lround(edge * size)) - 1, from, size - 1);
+  };
+  const int left = first(x0, width), top = first(y0, height);
+  return {left, top, last(x1, width, left), last(y1, height, top)};
+}
+
+SeenPart seen_part(int width, int height, const Preprocessing& how, TestInput input) {
+  if (input == TestInput::warp) return {};
+  const Size size =
+      input == TestInput::centre ? shorter_side_size(width, height, how.resize) : Size{how.resize, how.resize};
+  const CropPlace place = centre_crop(size.width, size.height, how.crop);
+  const auto share = [](int at, int whole) { return static_cast<double>(at) / whole; };
+  return {share(place.x, size.width), share(place.y, size.height), share(place.x + how.crop, size.width),
+          share(place.y + how.crop, size.height)};
+}
+
+void test_input(const Image& image, const Preprocessing& how, float* out, TestInput input) {
   validate(how);
-  normalise(resize_bilinear(image, how.crop, how.crop), how, 0, 0, false, out);
+  const Image resized = resize_for_test(image, how, input);
+  const CropPlace place = centre_crop(resized.width, resized.height, how.crop);
+  normalise(resized, how, place.x, place.y, false, out);
 }
 
 }  // namespace acol

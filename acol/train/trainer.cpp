@@ -119,9 +119,11 @@ class Run {
           " already holds a run; go on with --resume or choose another --out");
     model_ = make_model(config, data_.class_ids, data_.class_names);
     if (!run_.weights.empty()) {
-      const WeightsReport report = load_pretrained(*model_.network, run_.weights);
-      note(message("weights: ", report.loaded.size(), " tensors from ", run_.weights.string(), ", ", report.kept.size(),
-                   " of the network not in it, ", report.ignored.size(), " of the file not used"));
+      const WeightsReport report = load_pretrained(*model_.network, run_.weights, run_.weights_preprocessing);
+      note(message("weights: ", report.loaded.size(), " tensors from ", run_.weights.string(),
+                   " (names: ", report.names, "), ", report.kept.size(), " of the network not in it, ",
+                   report.ignored.size(), " of the file not used"));
+      for (const std::string& text : report.notes) note("weights: " + text);
     }
     make_optimizer();
     state_.data = fingerprint(data_);

@@ -47,9 +47,10 @@ struct TrainEvents {
 // What does not change the weights.
 struct RunOptions {
   std::filesystem::path out;      // the run folder
-  std::filesystem::path weights;  // a torchvision-named safetensors file to start from, or empty
-  bool resume = false;            // go on from out/last.safetensors; the configuration must be that file's (run_config)
-  int workers = 2;                // threads that read pictures
+  std::filesystem::path weights;  // a file to start from (load_pretrained()), or empty
+  WeightsPreprocessing weights_preprocessing = WeightsPreprocessing::torchvision;  // what they were trained on
+  bool resume = false;  // go on from out/last.safetensors; the configuration must be that file's (run_config)
+  int workers = 2;      // threads that read pictures
   std::int64_t cache_bytes = std::int64_t{1} << 30;
   int log_every = 20;            // steps
   int save_every = 0;            // steps; 0: at the end of each epoch only
