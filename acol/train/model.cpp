@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "tensor/check.h"
 
@@ -55,6 +56,23 @@ void validate_from(const Model& model, const fs::path& path) {
   }
 }
 
+std::vector<std::int64_t> shape_in_file(const Tensor& tensor) {
+  const Shape& s = tensor.shape();
+  if (is_filter(tensor)) return {s[0], s[3], s[1], s[2]};
+  std::vector<std::int64_t> extents;
+  for (int axis = 0; axis < s.rank(); ++axis) extents.push_back(s[axis]);
+  return extents;
+}
+
+// BGR to RGB and back: the first input channel of a filter (O, R, S, 3) changes places with the last.
+void flip_channels(Tensor& filter) {
+  const int channels = filter.shape().back();
+  for (std::int64_t pixel = 0; pixel < filter.shape().rows(); ++pixel) {
+    float* const at = filter.f32() + pixel * channels;
+    std::reverse(at, at + channels);
+  }
+}
+
 // Assigns a file's tensor, filters turned; the shapes must agree.
 void assign(Tensor& to, const SafetensorsReader& file, const std::string& name) {
   const Shape& shape = to.shape();
@@ -80,8 +98,10 @@ Model make_model(TrainConfig config, std::vector<std::string> class_ids, std::ve
   return model;
 }
 
-Model read_model_card(const fs::path& path) {
-  Model model = card_from(read_safetensors_metadata(path), path);
+Model read_model_card(const fs::path& path) { return read_model_card(read_safetensors_metadata(path), path); }
+
+Model read_model_card(const std::map<std::string, std::string>& metadata, const fs::path& path) {
+  Model model = card_from(metadata, path);
   validate_from(model, path);
   return model;
 }
@@ -89,8 +109,7 @@ Model read_model_card(const fs::path& path) {
 Model load_model(const fs::path& path) { return model_from_file(SafetensorsReader(path)); }
 
 Model model_from_file(const SafetensorsReader& file) {
-  Model model = card_from(file.metadata(), file.path());
-  validate_from(model, file.path());
+  Model model = read_model_card(file.metadata(), file.path());
   model.network = std::make_shared<Network>(model.config.network);
   restore_network(*model.network, file);
   model.network->set_training(false);
@@ -119,25 +138,47 @@ void restore_network(Network& network, const SafetensorsReader& file) {
   for (NamedBuffer& buffer : network.buffers()) assign(buffer.tensor, file, buffer.name);
 }
 
-WeightsReport load_pretrained(Network& network, const fs::path& path) {
-  const SafetensorsReader file(path);
+WeightsReport load_pretrained(Network& network, const fs::path& path, WeightsPreprocessing trained_on) {
+  return load_pretrained(network, WeightFile(path), trained_on);
+}
+
+WeightsReport load_pretrained(Network& network, const WeightFile& file, WeightsPreprocessing trained_on) {
+  const std::string& arch = network.config().arch;
+  const WeightMatch match = match_weights(file, arch);
   WeightsReport report;
+  report.names = describe(match.names);
+  report.notes = file.notes();
+  if (match.names == WeightNames::caffe && trained_on != WeightsPreprocessing::caffe)
+    report.notes.push_back("these look like Caffe's weights, trained on BGR: --weights-preprocessing caffe");
+  std::set<std::string> used;  // names of the file
   const auto load = [&](const std::string& name, Tensor& tensor) {
-    const bool trunk_filter = name.starts_with("features.") && is_filter(tensor);
-    check(file.contains(name) || !trunk_filter, path.string(), ": no tensor ", name, ", which ", network.config().arch,
-          " needs; expected torchvision's names (features.0.weight ...)");
-    if (!file.contains(name) || (!name.starts_with("features.") && file.shape(name).count() != tensor.count())) {
-      report.kept.push_back(name);  // a head for other classes is as good as none
+    const bool trunk = name.starts_with("features.");
+    const auto found = match.file_name.find(name);
+    if (found == match.file_name.end()) {
+      check(!trunk || !is_filter(tensor), file.path().string(), ": no tensor ", name, ", which ", arch, " needs",
+            match.trunk_problem.empty() ? "" : ": the file ", match.trunk_problem);
+      report.kept.push_back(name);
       return;
     }
-    assign(tensor, file, name);
+    const std::vector<std::int64_t>& has = file.find(found->second)->shape;
+    const std::vector<std::int64_t> wanted = shape_in_file(tensor);
+    if (!trunk && has != wanted) {  // a head for other classes is as good as none
+      report.kept.push_back(name);
+      return;
+    }
+    if (is_filter(tensor))
+      file.read_filter_into(found->second, tensor);
+    else
+      file.read_into(found->second, tensor);
     report.loaded.push_back(name);
+    used.insert(found->second);
+    if (name == "features.0.weight" && trained_on == WeightsPreprocessing::caffe) flip_channels(tensor);
   };
   for (NamedParameter& parameter : network.parameters()) load(parameter.name, parameter.variable.value());
   for (NamedBuffer& buffer : network.buffers()) load(buffer.name, buffer.tensor);
-  for (const std::string& name : file.names())
-    if (std::find(report.loaded.begin(), report.loaded.end(), name) == report.loaded.end())
-      report.ignored.push_back(name);
+  for (const WeightEntry& entry : file.entries())
+    if (entry.readable() && !used.contains(entry.name)) report.ignored.push_back(entry.name);
+  std::sort(report.ignored.begin(), report.ignored.end());
   return report;
 }
 

@@ -14,6 +14,7 @@
 #include "acol/data/transform.h"
 #include "acol/network/network.h"
 #include "acol/train/config.h"
+#include "acol/weights/weight_names.h"
 #include "tensor/safetensors.h"
 
 namespace acol {
@@ -35,8 +36,9 @@ Model load_model(const std::filesystem::path& path);
 // The same from a file already open.
 Model model_from_file(const SafetensorsReader& file);
 
-// What a model file says of itself, without its weights: network stays null.
+// What a model file says of itself, without its weights: network stays null. The second form takes the file's metadata.
 Model read_model_card(const std::filesystem::path& path);
+Model read_model_card(const std::map<std::string, std::string>& metadata, const std::filesystem::path& path);
 
 // The model as the content of a file.
 SafetensorsFile model_file(const Model& model);
@@ -44,13 +46,20 @@ SafetensorsFile model_file(const Model& model);
 // Reads every parameter and buffer from `file`; Error naming it and the tensor if one is missing or does not fit.
 void restore_network(Network& network, const SafetensorsReader& file);
 
-// Starts from someone else's weights: every tensor of a torchvision-named file (features.N.weight ...) that the network
-// also has is copied. Error if a trunk convolution is missing or has another shape.
+// Starts from someone else's weights (acol/weights): every tensor of a safetensors or .pth file that is known by
+// torchvision's, the official code's or another name is copied; a classifier of another shape is left out. Of weights
+// that Caffe trained, conv1_1's input channels are flipped; the caller sets the preprocessing (use_preprocessing()).
+// Error if a trunk convolution is missing or has another shape.
 struct WeightsReport {
-  std::vector<std::string> loaded;   // names
+  std::string names;                 // whose names the file has
+  std::vector<std::string> loaded;   // names of the network
   std::vector<std::string> kept;     // of the network, not in the file: still as initialised
-  std::vector<std::string> ignored;  // of the file, not in the network
+  std::vector<std::string> ignored;  // of the file, of no use to the network; sorted
+  std::vector<std::string> notes;    // what was unwrapped, and what looks odd
 };
-WeightsReport load_pretrained(Network& network, const std::filesystem::path& path);
+WeightsReport load_pretrained(Network& network, const std::filesystem::path& path,
+                              WeightsPreprocessing trained_on = WeightsPreprocessing::torchvision);
+WeightsReport load_pretrained(Network& network, const WeightFile& file,
+                              WeightsPreprocessing trained_on = WeightsPreprocessing::torchvision);
 
 }  // namespace acol
