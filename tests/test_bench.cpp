@@ -248,6 +248,18 @@ TEST_CASE("bench memory in the ways of training that save it") {
   CHECK(peak(joined(many_weights, {"--memory", "lean"})) < peak(many_weights) - 4);
 }
 
+TEST_CASE("bench score: time and memory of scored maps") {
+  const Json rows = rows_of({"score", "--maps", "100", "--size", "32"});
+  REQUIRE(rows.size() == 3);
+  for (const Json& row : rows) {
+    CHECK(row["what"] == "score");
+    CHECK(row["ms_median"].is_number());
+    CHECK(row["peak_rss_mb"].is_number());
+  }
+  CHECK(rows[1]["layer"] == "smooth");
+  CHECK(rows[2]["layer"] == "noise");
+}
+
 TEST_CASE("bench: Ctrl-C ends it without a result") {
   TemporaryFolder folder;
   const std::string json = folder / "bench.json";
@@ -284,7 +296,7 @@ TEST_CASE("bench: wrong use") {
                                                  {{"net", "--json"}, 2},
                                                  {joined({"net", "--json", folder.path().string()}, tiny), 1}};
   for (const auto& [words, status] : cases) check_one_line_error(words, run(words), status);
-  for (const char* kind : {"peak", "conv", "net", "train", "memory"}) {
+  for (const char* kind : {"peak", "conv", "net", "train", "memory", "score"}) {
     const Output help = run({kind, "--help"});
     CHECK(help.status == 0);
     CHECK(contains(help.out, "Usage: acol bench " + std::string(kind)));

@@ -8,6 +8,7 @@
 #include "acol/evaluate/centre_box.h"
 #include "acol/evaluate/max_box_acc.h"
 #include "golden_contours.h"
+#include "plain_sweep.h"
 #include "tensor/check.h"
 
 using namespace acol;
@@ -21,8 +22,7 @@ ScoreMap make_map(int width, int height, std::vector<double> values) {
 std::vector<Box> largest_at(const ScoreMap& map, const std::vector<double>& taus) {
   const SweptBoxes swept = swept_boxes(map, taus);
   std::vector<Box> boxes;
-  for (const std::size_t level : swept.level_of)
-    boxes.push_back(swept.levels[level].boxes[swept.levels[level].largest]);
+  for (const std::size_t level : swept.level_of) boxes.push_back(swept.largest[level]);
   return boxes;
 }
 
@@ -60,7 +60,7 @@ std::vector<Box> parse_boxes(std::string text) {
   return boxes;
 }
 
-std::string text_of(const SweptBoxes::Level& level) {
+std::string text_of(const testing::PlainLevel& level) {
   const auto box_text = [](const Box& b) { return message(b.x0, ",", b.y0, ",", b.x1, ",", b.y1); };
   std::string text = box_text(level.boxes[level.largest]) + " |";
   for (const Box& box : level.boxes) text.append(" ").append(box_text(box));
@@ -111,11 +111,26 @@ TEST_CASE("boxes at every threshold and the metric over whole sets, against NumP
       REQUIRE(kind == "map");
       const ScoreMap map = random_map(side, blobs, noise, seed);
       const SweptBoxes swept = swept_boxes(map, metric.taus());
+      // OpenCV's boxes in its order are those of our contours at each threshold, and the sweep has them without order.
+      const std::vector<std::uint8_t> bytes = testing::bytes_of(map);
       std::string all;
-      for (const std::size_t level : swept.level_of) all += text_of(swept.levels[level]);
-      const std::size_t stride = std::max<std::size_t>(1, swept.level_of.size() / 8);
-      for (std::size_t k = 0; k < few; ++k)
-        CHECK(text_of(swept.levels[swept.level_of[k * stride]]) == lines.at(++at) + "\n");
+      std::vector<std::string> texts;
+      std::size_t different = 0, last = metric.taus().size();
+      for (std::size_t t = 0; t < metric.taus().size(); ++t) {
+        if (last < t && swept.level_of[t] == swept.level_of[last]) {
+          texts.push_back(texts.back());
+        } else {
+          const testing::PlainLevel level = testing::plain_level(bytes, side, side, metric.taus()[t]);
+          texts.push_back(text_of(level));
+          different += testing::boxes_at(swept, swept.level_of[t]) != testing::in_order(level.boxes);
+          different += swept.largest[swept.level_of[t]] != level.boxes[level.largest];
+          last = t;
+        }
+        all += texts.back();
+      }
+      CHECK(different == 0);
+      const std::size_t stride = std::max<std::size_t>(1, texts.size() / 8);
+      for (std::size_t k = 0; k < few; ++k) CHECK(texts[k * stride] == lines.at(++at) + "\n");
       CHECK(golden::fnv1a(all) == hash);
       metric.add(map, parse_boxes(boxes));
       ++maps;
@@ -216,12 +231,12 @@ TEST_CASE("the centre map gives every centred square") {
     CHECK(map.at(0, side - 1) > 0);
     CHECK(map.at(side - 1, 0) == map.at(0, side / 2));
     const SweptBoxes swept = swept_boxes(map, thresholds(0.001));
-    CHECK(swept.levels.size() == static_cast<std::size_t>((side + 1) / 2));
-    for (std::size_t i = 0; i < swept.levels.size(); ++i) {
+    CHECK(swept.largest.size() == static_cast<std::size_t>((side + 1) / 2));
+    for (std::size_t i = 0; i < swept.largest.size(); ++i) {
       const int first = static_cast<int>(i), last = side - 1 - first;
       const int wider = std::min(last + 1, side - 1);
-      REQUIRE(swept.levels[i].boxes.size() == 1);
-      CHECK(swept.levels[i].boxes[0] == Box{first, first, wider, wider});
+      CHECK(testing::boxes_at(swept, i) == std::vector<Box>{{first, first, wider, wider}});
+      CHECK(swept.largest[i] == Box{first, first, wider, wider});
     }
   }
   CHECK(centred_box(4, 10) == Box{3, 3, 6, 6});

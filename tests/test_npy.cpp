@@ -3,7 +3,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <limits>
@@ -85,6 +87,39 @@ TEST_CASE("float32 and later versions are read") {
             .values == six);
 }
 
+TEST_CASE("float16, big-endian and Fortran order are read") {
+  const auto header = [](const std::string& type, const std::string& order) {
+    return "{'descr': '" + type + "', 'fortran_order': " + order + ", 'shape': (2, 3), }";
+  };
+  // 1, -2, 65504 (the largest), 2^-24 (the smallest), 2^-14, 1/3 as near as it gets
+  const std::vector<std::uint16_t> halves{0x3C00, 0xC000, 0x7BFF, 0x0001, 0x0400, 0x3555};
+  const std::vector<double> expected{1, -2, 65504, std::ldexp(1, -24), std::ldexp(1, -14), 0.333251953125};
+  CHECK(decode_npy(file_of(header("<f2", "False"), bytes_of(halves)), "m").values == expected);
+  const auto value_of = [&](std::uint16_t bits) {
+    return decode_npy(file_of(header("<f2", "False"), bytes_of(std::vector<std::uint16_t>(6, bits))), "m").values[5];
+  };
+  CHECK(std::isnan(value_of(0x7E01)));
+  CHECK(value_of(0xFC00) == -std::numeric_limits<double>::infinity());
+  CHECK(std::signbit(value_of(0x8000)));
+
+  const auto swapped = [](std::string bytes, std::size_t size) {
+    for (std::size_t at = 0; at < bytes.size(); at += size)
+      std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(at),
+                   bytes.begin() + static_cast<std::ptrdiff_t>(at + size));
+    return bytes;
+  };
+  const std::vector<float> narrow{0, 0.1f, 1, 2, 3, 4};
+  CHECK(decode_npy(file_of(header(">f2", "False"), swapped(bytes_of(halves), 2)), "m").values == expected);
+  CHECK(decode_npy(file_of(header(">f4", "False"), swapped(bytes_of(narrow), 4)), "m").values ==
+        std::vector<double>(narrow.begin(), narrow.end()));
+  CHECK(decode_npy(file_of(header(">f8", "False"), swapped(bytes_of(six), 8)), "m").values == six);
+
+  const ScoreMap by_columns = decode_npy(file_of(header("<f8", "True"), bytes_of(six)), "m");
+  CHECK(by_columns.width == 3);
+  CHECK(by_columns.height == 2);
+  CHECK(by_columns.values == std::vector<double>{six[0], six[2], six[4], six[1], six[3], six[5]});
+}
+
 TEST_CASE("other files are refused with what is wrong") {
   const std::string data = bytes_of(six);
   const auto with = [&](const std::string& type, const std::string& order, const std::string& shape) {
@@ -93,10 +128,14 @@ TEST_CASE("other files are refused with what is wrong") {
   CHECK(with("'<f8'", "False", "(2, 3)") == "none");
   CHECK(error_of("") == "m.npy: not a .npy file");
   CHECK(error_of("PK\x03\x04 some archive") == "m.npy: not a .npy file");
-  CHECK(with("'>f8'", "False", "(2, 3)").find("'>f8'") != std::string::npos);
+  CHECK(with("'<f16'", "False", "(2, 3)").find("'<f16'") != std::string::npos);
+  CHECK(with("'|f8'", "False", "(2, 3)").find("'|f8'") != std::string::npos);
+  CHECK(with("'<f3'", "False", "(2, 3)").find("'<f3'") != std::string::npos);
+  CHECK(with("<f8", "False", "(2, 3)").find("type") != std::string::npos);
   CHECK(with("'<i8'", "False", "(2, 3)").find("float64") != std::string::npos);
   CHECK(with("[('a', '<f8')]", "False", "(2, 3)").find("type") != std::string::npos);
-  CHECK(with("'<f8'", "True", "(2, 3)").find("Fortran") != std::string::npos);
+  CHECK(with("'<f8'", "Maybe", "(2, 3)").find("fortran_order") != std::string::npos);
+  CHECK(with("'<f4'", "False", "(2, 3)").find("need 24 bytes, the file has 48") != std::string::npos);
   CHECK(with("'<f8'", "False", "(6,)").find("2 axes") != std::string::npos);
   CHECK(with("'<f8'", "False", "(1, 2, 3)").find("2 axes") != std::string::npos);
   CHECK(with("'<f8'", "False", "()").find("2 axes") != std::string::npos);

@@ -48,17 +48,30 @@ PassA forward_a(Network& network, const Tensor& images) {
   return {features.value(), a.maps.value(), softmax(a.logits.value())};
 }
 
+AnswerA answer_a(Network& network, const Tensor& images) {
+  const NoGrad no_grad;
+  const Tensor logits = network.branch_a(network.features(Variable(images))).logits.value();
+  return {logits, softmax(logits)};
+}
+
 Tensor logits_b(Network& network, const PassA& a, const std::vector<int>& labels) {
   return pass_b(network, a, labels).logits.value();
 }
 
 std::vector<ClassMaps> class_maps(Network& network, const PassA& a, const std::vector<int>& labels) {
+  return class_maps(network, a, labels, labels);
+}
+
+std::vector<ClassMaps> class_maps(Network& network, const PassA& a, const std::vector<int>& labels,
+                                  const std::vector<int>& holes) {
   const int images = a.maps.shape()[0];
-  check(static_cast<int>(labels.size()) == images, "maps: ", images, " images, but ", labels.size(), " labels");
-  for (const int label : labels)
-    check(label >= 0 && label < a.maps.shape()[3], "maps: no class ", label, "; there are ", a.maps.shape()[3]);
+  for (const std::vector<int>* list : {&labels, &holes}) {
+    check(static_cast<int>(list->size()) == images, "maps: ", images, " images, but ", list->size(), " labels");
+    for (const int label : *list)
+      check(label >= 0 && label < a.maps.shape()[3], "maps: no class ", label, "; there are ", a.maps.shape()[3]);
+  }
   Tensor maps_b;
-  if (network.has_branch_b()) maps_b = pass_b(network, a, labels).maps.value();
+  if (network.has_branch_b()) maps_b = pass_b(network, a, holes).maps.value();
 
   std::vector<ClassMaps> result(labels.size());
   for (int n = 0; n < images; ++n) {

@@ -16,6 +16,12 @@ struct PassA {
 };
 PassA forward_a(Network& network, const Tensor& images);
 
+// Branch A's answer alone, (N, K) each: no map is kept.
+struct AnswerA {
+  Tensor logits, probabilities;
+};
+AnswerA answer_a(Network& network, const Tensor& images);
+
 // The logits of B (N, K) when the hole is cut where A's map of labels[n] is high.
 Tensor logits_b(Network& network, const PassA& a, const std::vector<int>& labels);
 
@@ -27,6 +33,9 @@ struct ClassMaps {
 };
 // For every image the maps of labels[n]; B sees the features with that label's discovery erased.
 std::vector<ClassMaps> class_maps(Network& network, const PassA& a, const std::vector<int>& labels);
+// The same with holes cut by the labels `holes`: B's map of labels[n] behind another class's hole.
+std::vector<ClassMaps> class_maps(Network& network, const PassA& a, const std::vector<int>& labels,
+                                  const std::vector<int>& holes);
 
 // The `count` best classes of row `image` of scores (N, K), best first; of equal ones the lower number first.
 std::vector<int> top_classes(const Tensor& scores, int image, int count);

@@ -1,9 +1,9 @@
 #include "acol/evaluate/contours.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 
+#include "acol/evaluate/border_walk.h"
 #include "tensor/check.h"
 
 namespace acol {
@@ -22,8 +22,6 @@ class Labels {
       std::int32_t* to = row(y) + 1;
       for (int x = 0; x < width; ++x) to[x] = from[x] > cut;
     }
-    // The eight neighbours, counter-clockwise as seen on a screen, from the right one on.
-    steps_ = {1, 1 - stride_, -stride_, -1 - stride_, -1, stride_ - 1, stride_, stride_ + 1};
   }
 
   std::int32_t* row(int y) { return cells_.data() + static_cast<std::ptrdiff_t>(y + 1) * stride_; }
@@ -34,55 +32,29 @@ class Labels {
  private:
   std::ptrdiff_t stride_;
   std::vector<std::int32_t> cells_;
-  std::array<std::ptrdiff_t, 8> steps_{};
 };
-
-constexpr std::array<int, 8> step_x{1, 1, 0, -1, -1, -1, 0, 1};
-constexpr std::array<int, 8> step_y{0, -1, -1, -1, 0, 1, 1, 1};
 
 Contour Labels::follow(int x, int y, bool hole, int index) {
   const std::int32_t label = index + 2;
   std::int32_t* const start = row(y) + x + 1;
   Contour contour{Box{x, y, x, y}, 0, hole, -1};
-
-  // Clockwise from the background neighbour to the first foreground: there the walk will end.
-  const int background = hole ? 0 : 4;
-  int direction = (background + 7) % 8;
-  while (direction != background && start[steps_[static_cast<std::size_t>(direction)]] == 0)
-    direction = (direction + 7) % 8;
-  if (direction == background) {  // a pixel on its own
-    *start = -label;
-    return contour;
-  }
-  const std::int32_t* const last = start + steps_[static_cast<std::size_t>(direction)];
-
-  std::int64_t twice_area = 0;
   Box& box = contour.rect;
-  for (std::int32_t* here = start;;) {
-    // Counter-clockwise from the pixel we came from to the next foreground pixel.
-    bool right_is_background = false;
-    int next = direction;
-    for (;;) {
-      next = (next + 1) % 8;
-      if (here[steps_[static_cast<std::size_t>(next)]] != 0) break;
-      if (next == 0) right_is_background = true;
-    }
-    if (right_is_background)
-      *here = -label;
-    else if (*here == 1)
-      *here = label;
-
-    const int next_x = x + step_x[static_cast<std::size_t>(next)], next_y = y + step_y[static_cast<std::size_t>(next)];
-    twice_area += std::int64_t{x} * next_y - std::int64_t{next_x} * y;  // shoelace formula
-    std::int32_t* const there = here + steps_[static_cast<std::size_t>(next)];
-    if (there == start && here == last) break;
-    here = there;
-    x = next_x;
-    y = next_y;
-    box = Box{std::min(box.x0, x), std::min(box.y0, y), std::max(box.x1, x), std::max(box.y1, y)};
-    direction = (next + 4) % 8;
-  }
-  contour.twice_area = std::abs(twice_area);
+  const bool more_than_one = walk_border(
+      stride_, hole, [&](std::ptrdiff_t cell) { return start[cell] != 0; },
+      [&](std::ptrdiff_t cell, int next, bool right_is_background) {
+        if (right_is_background)
+          start[cell] = -label;
+        else if (start[cell] == 1)
+          start[cell] = label;
+        box = Box{std::min(box.x0, x), std::min(box.y0, y), std::max(box.x1, x), std::max(box.y1, y)};
+        const int next_x = x + walk_x[static_cast<std::size_t>(next)],
+                  next_y = y + walk_y[static_cast<std::size_t>(next)];
+        contour.twice_area += std::int64_t{x} * next_y - std::int64_t{next_x} * y;  // shoelace formula
+        x = next_x;
+        y = next_y;
+      });
+  if (!more_than_one) *start = -label;
+  contour.twice_area = std::abs(contour.twice_area);
   return contour;
 }
 
@@ -109,7 +81,8 @@ std::vector<Contour> in_tree_order(const std::vector<Contour>& found) {
 
 }  // namespace
 
-std::vector<Contour> find_contours(std::span<const std::uint8_t> values, int width, int height, int cut) {
+std::vector<Contour> find_contours(std::span<const std::uint8_t> values, int width, int height, int cut,
+                                   ContourOrder order) {
   check(width >= 1 && height >= 1, "find_contours: extents must be at least 1, got ", width, " x ", height);
   check(values.size() == static_cast<std::size_t>(width) * static_cast<std::size_t>(height), "find_contours: a ", width,
         " x ", height, " picture needs as many values, got ", values.size());
@@ -136,6 +109,9 @@ std::vector<Contour> find_contours(std::span<const std::uint8_t> values, int wid
       if (cells[x] != 1) nearest = std::abs(cells[x]) - 2;
     }
   }
+  if (order == ContourOrder::two_level)
+    for (Contour& contour : found)
+      if (!contour.hole) contour.parent = -1;
   return in_tree_order(found);
 }
 

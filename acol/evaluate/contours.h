@@ -20,11 +20,18 @@ struct Contour {
   friend bool operator==(const Contour&, const Contour&) = default;
 };
 
-// Contours of the pixels with value > cut, in the order of OpenCV's findContours with RETR_TREE: a border before those
-// inside it, siblings from the last found to the first, found in raster order of their first pixel. The order decides
-// which of several equally large contours counts as "the largest". Outside the picture is background.
+// OpenCV's retrieval modes, of which the order of the list and the parents are left here.
+enum class ContourOrder {
+  tree,       // RETR_TREE: a border before those inside it
+  two_level,  // RETR_CCOMP: an outer border, then its holes; what lies in a hole has no parent
+};
+
+// Contours of the pixels with value > cut, in the order of OpenCV's findContours: siblings from the last found to the
+// first, found in raster order of their first pixel. The order decides which of several equally large contours counts as
+// "the largest". Outside the picture is background.
 // values: width * height, row major. Error: an extent below 1 or another number of values.
-std::vector<Contour> find_contours(std::span<const std::uint8_t> values, int width, int height, int cut = 0);
+std::vector<Contour> find_contours(std::span<const std::uint8_t> values, int width, int height, int cut = 0,
+                                   ContourOrder order = ContourOrder::tree);
 
 // Index of the contour with the largest area, the first of equal ones; -1 for an empty list.
 int largest_contour(const std::vector<Contour>& contours);

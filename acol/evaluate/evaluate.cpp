@@ -1,19 +1,18 @@
 #include "acol/evaluate/evaluate.h"
 
 #include <algorithm>
-#include <exception>
 #include <map>
-#include <mutex>
-#include <nlohmann/json.hpp>
 
-#include "acol/data/image.h"
 #include "acol/data/loader.h"
-#include "acol/evaluate/boxes.h"
 #include "acol/evaluate/class_maps.h"
-#include "acol/evaluate/max_box_acc.h"
+#include "acol/evaluate/clsloc.h"
+#include "acol/evaluate/error_split.h"
+#include "acol/evaluate/for_each.h"
+#include "acol/evaluate/hit_runs.h"
+#include "acol/evaluate/picture_scores.h"
+#include "acol/evaluate/pxap.h"
 #include "acol/report/npy.h"
 #include "tensor/check.h"
-#include "tensor/cpu/parallel.h"
 
 namespace acol {
 
@@ -21,60 +20,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// How well a map shows the object: see Evaluation.
-struct Shown {
-  double coverage = 0, precision = 0;
-};
-
 // What one picture contributes to the localization figures.
 struct PictureScores {
-  bool found = false;  // the true class's box hits
+  PredictedBoxes predicted;  // by the true class's map
+  std::vector<bool> curve_hits;
   Shown a, b, fused;
-  std::vector<Box> truth;  // the true boxes on the evaluation grid
-  BoxScores boxes;
+  std::vector<Box> grid_truth;  // the true boxes on MaxBoxAcc's grid
+  BoxScores swept;
+  std::optional<PxAP::Counts> pixels;
 };
-
-// The object's pixels on a width x height picture: 1 in the mask or, without one, in some true box.
-std::vector<std::uint8_t> object_pixels(const Dataset& data, const Sample& sample, const Size& size) {
-  const auto width = static_cast<std::size_t>(size.width), height = static_cast<std::size_t>(size.height);
-  std::vector<std::uint8_t> object(width * height, 0);
-  for (const std::string& name : sample.masks) {
-    const fs::path path = data.mask_path(name);
-    const Image mask = read_image(path);
-    check(mask.width == size.width && mask.height == size.height, path.string(), ": the mask is ", mask.width, "x",
-          mask.height, ", its picture ", size.width, "x", size.height);
-    for (std::size_t i = 0; i < object.size(); ++i) object[i] |= mask.rgb[3 * i] > 127;
-  }
-  if (!sample.masks.empty()) return object;
-  for (const Box& box : sample.boxes)
-    for (int y = std::max(0, box.y0); y <= std::min(size.height - 1, box.y1); ++y)
-      for (int x = std::max(0, box.x0); x <= std::min(size.width - 1, box.x1); ++x)
-        object[static_cast<std::size_t>(y) * width + static_cast<std::size_t>(x)] = 1;
-  return object;
-}
-
-// `full`: a map at the picture's size.
-Shown shown(const ScoreMap& full, const std::vector<std::uint8_t>& object, double threshold) {
-  const double cut = threshold * *std::max_element(full.values.begin(), full.values.end());
-  std::int64_t both = 0, marked = 0, on_object = 0;
-  for (std::size_t i = 0; i < object.size(); ++i) {
-    const bool mark = cut > 0 && full.values[i] >= cut;
-    marked += mark;
-    on_object += object[i];
-    both += mark && object[i] != 0;
-  }
-  const auto share = [](std::int64_t part, std::int64_t whole) {
-    return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
-  };
-  return {share(both, on_object), share(both, marked)};
-}
-
-// The fused map on the evaluation grid: bicubic, then min-max (section 3.3 of the evaluator's conventions).
-ScoreMap on_grid(const ScoreMap& map, int side) {
-  ScoreMap grid = resized(map, side, side, Interpolation::bicubic);
-  min_max_normalise(grid);
-  return grid;
-}
 
 fs::path map_path(const fs::path& folder, const Sample& sample) {
   return (folder / sample.id).replace_extension(".npy");
@@ -90,69 +44,102 @@ void check_map_paths_differ(const fs::path& folder, const Dataset& data) {
   }
 }
 
-// Runs body(i) for all i on all threads; the first exception comes out here.
-template <class Body>
-void for_each_parallel(std::size_t count, const Body& body) {
-  std::exception_ptr failure;
-  std::mutex mutex;
-  parallel_chunks(static_cast<std::int64_t>(count), 1, [&](std::int64_t i, std::int64_t) {
-    try {
-      body(static_cast<std::size_t>(i));
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      if (!failure) failure = std::current_exception();
-    }
-  });
-  if (failure) std::rethrow_exception(failure);
+BoxRule cam_paper_at(double threshold) {
+  BoxRule rule;
+  rule.threshold = threshold;
+  return rule;
 }
+
+std::optional<double> rest_of(const std::optional<double>& percent) {
+  return percent ? std::optional(100 - *percent) : std::nullopt;
+}
+
+std::size_t index_of_best(const std::vector<double>& curve) {
+  return static_cast<std::size_t>(std::max_element(curve.begin(), curve.end()) - curve.begin());
+}
+
+// At which thresholds MaxBoxAcc finds each picture, for the intervals: which thresholds are the best is known last.
+struct SweepRuns {
+  HitRuns v1;
+  std::array<HitRuns, 3> v2;
+};
 
 class Evaluator {
  public:
-  Evaluator(Network& network, const Dataset& data, const EvaluateOptions& options)
-      : network_(network), data_(data), options_(options), max_box_acc_(0.001, options.map_side) {}
+  Evaluator(Network& network, const Preprocessing& how, const Dataset& data, const EvaluateOptions& options)
+      : network_(network),
+        how_(how),
+        data_(data),
+        options_(options),
+        max_box_acc_(0.001, options.map_side),
+        rates_(data.classes()),
+        count_pixels_(options.max_box_acc && !data.has_boxes()) {
+    rules_.box_rule = options.box_rule.value_or(cam_paper_at(options.box_threshold));
+    rules_.normalisation = options.normalisation;
+    rules_.shown_threshold = options.box_threshold;
+    rules_.map_side = options.map_side;
+    rules_.clip_truth = options.clip_truth;
+    if (options.curve_thresholds.empty()) return;
+    known_curve_.emplace(rules_.box_rule, options.curve_thresholds, found_iou);
+    top1_curve_ = known_curve_;
+  }
 
   void add(const Batch& batch) {
     const PassA a = forward_a(network_, batch.images);
-    const std::vector<ClassMaps> maps = class_maps(network_, a, batch.labels);
+    const std::vector<ClassMaps> maps =
+        class_maps(network_, a, batch.labels,
+                   options_.erase_test_label == EraseTestLabel::truth ? batch.labels : answers(a.probabilities));
     std::vector<PictureScores> scores(maps.size());
     for_each_parallel(maps.size(), [&](std::size_t i) { scores[i] = score(batch, i, maps[i]); });
 
+    const Tensor ranking = options_.ten_crop == TenCrop::none
+                               ? a.probabilities
+                               : ten_crop_scores(network_, how_, batch.crop_sources, options_.ten_crop);
     for (std::size_t i = 0; i < maps.size(); ++i) {
-      const int truth = batch.labels[i];
-      const std::vector<int> top = top_classes(a.probabilities, static_cast<int>(i), 5);
-      const bool top1 = top[0] == truth, top5 = std::find(top.begin(), top.end(), truth) != top.end();
-      ++images_;
-      top1_right_ += top1;
-      top5_right_ += top5;
-      const Sample& sample = data_.samples[static_cast<std::size_t>(batch.samples[i])];
-      if (sample.boxes.empty()) continue;
-      // A guess of rank k scores only if the k-th predicted class is the true one, and then its pass, with the hole cut
-      // by that predicted class, is the very pass of the true class. So this one pass serves all three figures.
-      ++with_box_;
-      found_ += scores[i].found;
-      top1_found_ += top1 && scores[i].found;
-      top5_found_ += top5 && scores[i].found;
-      add_to(shown_a_, scores[i].a);
-      add_to(shown_b_, scores[i].b);
-      add_to(shown_fused_, scores[i].fused);
-      if (options_.max_box_acc) max_box_acc_.add(scores[i].boxes);
-      truth_.push_back(std::move(scores[i].truth));
+      const auto sample = static_cast<std::size_t>(batch.samples[i]);
+      add_picture(data_.samples[sample],
+                  options_.guess_labels.empty() ? top_classes(ranking, static_cast<int>(i), most_guesses)
+                                                : options_.guess_labels[sample],
+                  std::move(scores[i]));
     }
   }
 
-  Evaluation result(const Loader& loader) const {
+  Evaluation result(const Loader& loader) {
     check(images_ > 0, "evaluate: none of the ", data_.samples.size(), " pictures could be read");
     Evaluation evaluation;
     evaluation.images = images_;
     evaluation.images_with_box = with_box_;
+    evaluation.blacklisted = blacklisted_;
     evaluation.skipped = loader.skipped();
-    evaluation.truth_on_grid = truth_;
-    evaluation.top1_cls_err = 100 - share(top1_right_, images_);
-    evaluation.top5_cls_err = 100 - share(top5_right_, images_);
+    evaluation.truth_on_grid = std::move(truth_);
+    evaluation.top1_cls_err = rest_of(rates_.percent(Rate::top1_cls)).value();
+    evaluation.top5_cls_err = rest_of(rates_.percent(Rate::top5_cls)).value();
+    if (options_.max_box_acc && with_box_ > 0) {
+      evaluation.max_box_acc = max_box_acc_.v1();
+      evaluation.max_box_acc_v2 = max_box_acc_.v2();
+      const std::array<double, 3> each = max_box_acc_.v2_at_deltas();
+      evaluation.max_box_acc_at.assign(each.begin(), each.end());
+      evaluation.best_tau = max_box_acc_.best_tau_v1();
+    }
+    if (pxap_.pictures() > 0) evaluation.pxap = pxap_.percent();
+    if (options_.bootstrap) evaluation.intervals = bootstrap(with_swept_rates(), *options_.bootstrap);
+    evaluation.rates = rates_;
     if (with_box_ == 0) return evaluation;
-    evaluation.top1_loc_err = 100 - share(top1_found_, with_box_);
-    evaluation.top5_loc_err = 100 - share(top5_found_, with_box_);
-    evaluation.gt_known_loc = share(found_, with_box_);
+
+    evaluation.top1_loc_err = rest_of(rates_.percent(Rate::top1_loc));
+    evaluation.top5_loc_err = rest_of(rates_.percent(Rate::top5_loc));
+    evaluation.gt_known_loc = rates_.percent(Rate::gt_known);
+    evaluation.corloc = rates_.class_mean(Rate::gt_known);
+    evaluation.star_loc_err = rest_of(rates_.percent(Rate::star_loc));
+    if (blacklisted_ > 0) {
+      evaluation.top1_loc_err_listed = rest_of(rates_.percent(Rate::top1_loc_listed));
+      evaluation.top5_loc_err_listed = rest_of(rates_.percent(Rate::top5_loc_listed));
+      evaluation.star_loc_err_listed = rest_of(rates_.percent(Rate::star_loc_listed));
+    }
+    if (known_curve_) {
+      evaluation.gt_known_curve = known_curve_->result();
+      evaluation.top1_loc_curve = top1_curve_->result();
+    }
     const double scale = 100.0 / static_cast<double>(with_box_);
     evaluation.coverage_a = scale * shown_a_.coverage;
     evaluation.precision_a = scale * shown_a_.precision;
@@ -162,49 +149,123 @@ class Evaluator {
     }
     evaluation.coverage_fused = scale * shown_fused_.coverage;
     evaluation.precision_fused = scale * shown_fused_.precision;
-    if (options_.max_box_acc) {
-      evaluation.max_box_acc = max_box_acc_.v1();
-      evaluation.max_box_acc_v2 = max_box_acc_.v2();
-    }
     return evaluation;
   }
 
  private:
-  static double share(std::int64_t part, std::int64_t whole) {
-    return 100.0 * static_cast<double>(part) / static_cast<double>(whole);
-  }
   static void add_to(Shown& sum, const Shown& one) {
     sum.coverage += one.coverage;
     sum.precision += one.precision;
+  }
+  bool several_boxes() const {
+    return rules_.box_rule.name == BoxRuleName::dt_box || rules_.box_rule.name == BoxRuleName::wsol;
+  }
+
+  // classes: the guesses, best first.
+  void add_picture(const Sample& sample, const std::vector<int>& classes, PictureScores scores) {
+    // A guess of rank k can be right only if the k-th class is the true one, and then its pass, with the hole cut by
+    // that class, is the very pass of the true class. (With EraseTestLabel::predicted all classes share one hole.) So
+    // the true class's boxes serve every list, and those of other classes need not be known.
+    const std::vector<Box>& truth = scores.predicted.truth;
+    std::vector<std::vector<Box>> boxes;
+    for (const int label : classes)
+      boxes.push_back(label == sample.label ? scores.predicted.boxes : std::vector<Box>{});
+    const GuessRanks plain = guess_ranks(plain_list(classes, boxes), sample.label, truth);
+
+    PictureRates rates;
+    rates.set(Rate::top1_cls, plain.label == 1);
+    rates.set(Rate::top5_cls, plain.label > 0);
+    ++images_;
+    if (!sample.boxes.empty()) {
+      ++with_box_;
+      blacklisted_ += sample.blacklisted;
+      set_localization_rates(rates, sample, plain, scores);
+      if (several_boxes()) {
+        const GuessRanks star = guess_ranks(star_list(classes, boxes), sample.label, truth);
+        rates.set(Rate::star_loc, star.box > 0);
+        if (!sample.blacklisted) rates.set(Rate::star_loc_listed, star.box > 0);
+      }
+      if (known_curve_) {
+        known_curve_->add(scores.curve_hits);
+        top1_curve_->add(plain.label == 1 ? scores.curve_hits : std::vector<bool>(scores.curve_hits.size()));
+      }
+      add_to(shown_a_, scores.a);
+      add_to(shown_b_, scores.b);
+      add_to(shown_fused_, scores.fused);
+      if (options_.max_box_acc) max_box_acc_.add(scores.swept);
+      if (options_.max_box_acc && options_.bootstrap) {
+        runs_.v1.add(scores.swept.largest, found_iou);
+        for (std::size_t d = 0; d < runs_.v2.size(); ++d) runs_.v2[d].add(scores.swept.any, MaxBoxAcc::deltas[d]);
+      }
+      truth_.push_back(std::move(scores.grid_truth));
+    }
+    if (scores.pixels) pxap_.add(*scores.pixels);
+    rates_.add(sample.label, rates);
+    if (options_.bootstrap) rated_.push_back({rates, sample.label});
+  }
+
+  static void set_localization_rates(PictureRates& rates, const Sample& sample, const GuessRanks& plain,
+                                     const PictureScores& scores) {
+    rates.set(Rate::gt_known, best_iou(scores.predicted.boxes[0], scores.predicted.truth) >= found_iou);
+    rates.set(Rate::top1_loc, plain.box == 1);
+    rates.set(Rate::top5_loc, plain.box > 0);
+    if (!sample.blacklisted) {
+      rates.set(Rate::top1_loc_listed, plain.box == 1);
+      rates.set(Rate::top5_loc_listed, plain.box > 0);
+    }
+    const auto fault = localization_fault(plain.label == 1, scores.predicted.boxes[0], scores.predicted.truth);
+    for (int f = 0; f < localization_faults; ++f)
+      rates.set(static_cast<Rate>(static_cast<int>(Rate::wrong_class) + f), fault == static_cast<LocalizationFault>(f));
+  }
+
+  // The pictures with MaxBoxAcc's rates at the thresholds that turned out best.
+  std::vector<RatedPicture> with_swept_rates() const {
+    std::vector<RatedPicture> pictures = rated_;
+    if (!options_.max_box_acc || with_box_ == 0) return pictures;
+    const std::size_t v1 = index_of_best(max_box_acc_.curve_v1());
+    std::array<std::size_t, 3> v2{};
+    for (std::size_t d = 0; d < v2.size(); ++d) v2[d] = index_of_best(max_box_acc_.curve_v2(MaxBoxAcc::deltas[d]));
+    std::size_t number = 0;  // among those with a box
+    for (RatedPicture& picture : pictures) {
+      if (!picture.rates.counts(Rate::gt_known)) continue;
+      picture.rates.set(Rate::max_box_acc, runs_.v1.found(number, v1));
+      for (std::size_t d = 0; d < v2.size(); ++d)
+        picture.rates.set(static_cast<Rate>(static_cast<std::size_t>(Rate::max_box_acc_30) + d),
+                          runs_.v2[d].found(number, v2[d]));
+      ++number;
+    }
+    return pictures;
   }
 
   PictureScores score(const Batch& batch, std::size_t i, const ClassMaps& maps) const {
     const Sample& sample = data_.samples[static_cast<std::size_t>(batch.samples[i])];
     const Size size = batch.sizes[i];
+    const SeenPart part = seen_part(size.width, size.height, how_, options_.input);
     const bool write = !options_.maps_dir.empty();
     ScoreMap grid;
-    if (write || (options_.max_box_acc && !sample.boxes.empty())) grid = on_grid(maps.fused, options_.map_side);
+    const bool pixels = count_pixels_ && !sample.masks.empty();
+    if (write || pixels || (options_.max_box_acc && !sample.boxes.empty())) grid = on_grid(maps.fused, part, rules_);
     if (write) write_map(sample, grid);
     PictureScores scores;
+    if (pixels) scores.pixels = pxap_.counts(grid, mask_truth(data_, sample, options_.map_side));
     if (sample.boxes.empty()) return scores;
 
-    const auto full_size = [&](const ScoreMap& map) {
-      return resized(map, size.width, size.height, Interpolation::bilinear);
-    };
-    const double threshold = options_.box_threshold;
-    const ScoreMap full = full_size(maps.fused);
-    const Box box = largest_component_box(full, threshold).value_or(whole_box(size.width, size.height));
-    scores.found = best_iou(box, sample.boxes) >= 0.5;
+    RuleInput input = rule_input(maps.fused, part, sample.boxes, size, rules_);
+    if (known_curve_) scores.curve_hits = known_curve_->hits(input.map, input.truth);
+    scores.predicted = predicted_boxes(std::move(input), rules_.box_rule);
     const std::vector<std::uint8_t> object = object_pixels(data_, sample, size);
-    scores.fused = shown(full, object, threshold);
+    const auto shown_by = [&](const ScoreMap& map) {
+      return shown(placed(map, part, size.width, size.height, Interpolation::bilinear), object, rules_.shown_threshold);
+    };
+    scores.fused = shown_by(maps.fused);
     scores.a = scores.fused;
     if (network_.has_branch_b()) {
-      scores.a = shown(full_size(maps.a), object, threshold);
-      scores.b = shown(full_size(maps.b), object, threshold);
+      scores.a = shown_by(maps.a);
+      scores.b = shown_by(maps.b);
     }
     for (const Box& one : sample.boxes)
-      scores.truth.push_back(scaled_box(one, size.width, size.height, options_.map_side));
-    if (options_.max_box_acc) scores.boxes = max_box_acc_.scores(grid, scores.truth);
+      scores.grid_truth.push_back(scaled_box(one, size.width, size.height, options_.map_side));
+    if (options_.max_box_acc) scores.swept = max_box_acc_.scores(grid, scores.grid_truth);
     return scores;
   }
 
@@ -218,30 +279,47 @@ class Evaluator {
   }
 
   Network& network_;
+  const Preprocessing& how_;
   const Dataset& data_;
   const EvaluateOptions& options_;
+  ScoringRules rules_;
   MaxBoxAcc max_box_acc_;
-  std::int64_t images_ = 0, with_box_ = 0, top1_right_ = 0, top5_right_ = 0;
-  std::int64_t found_ = 0, top1_found_ = 0, top5_found_ = 0;
+  RateTable rates_;
+  bool count_pixels_;
+  PxAP pxap_;
+  std::optional<LocalizationCurve> known_curve_, top1_curve_;
+  std::int64_t images_ = 0, with_box_ = 0, blacklisted_ = 0;
   Shown shown_a_, shown_b_, shown_fused_;
   std::vector<std::vector<Box>> truth_;
+  std::vector<RatedPicture> rated_;  // with `bootstrap` only
+  SweepRuns runs_;                   // the same
 };
 
-}  // namespace
-
-Evaluation evaluate(Network& network, const Preprocessing& preprocessing, const Dataset& data,
-                    const EvaluateOptions& options) {
+void check_options(const Network& network, const Dataset& data, const EvaluateOptions& options) {
   check(options.box_threshold > 0 && options.box_threshold <= 1, "evaluate: the box threshold must be in (0, 1], got ",
         options.box_threshold);
   check(options.map_side >= 1, "evaluate: the side of the maps must be at least 1, got ", options.map_side);
   check(data.classes() == network.config().classes, "evaluate: the model has ", network.config().classes, " classes, ",
         data.root.string(), " has ", data.classes());
+  check(options.guess_labels.empty() || options.guess_labels.size() == data.samples.size(), "evaluate: classes of ",
+        options.guess_labels.size(), " pictures were given from elsewhere, but there are ", data.samples.size());
   if (!options.maps_dir.empty()) check_map_paths_differ(options.maps_dir, data);
+}
+
+}  // namespace
+
+Evaluation evaluate(Network& network, const Preprocessing& preprocessing, const Dataset& data,
+                    const EvaluateOptions& options) {
+  check_options(network, data, options);
   network.set_training(false);
-  Loader loader(data,
-                {.how = preprocessing, .batch_size = options.batch_size, .workers = options.workers, .cache_bytes = 0});
+  Loader loader(data, {.how = preprocessing,
+                       .batch_size = options.batch_size,
+                       .input = options.input,
+                       .crop_source = crop_source(options.ten_crop),
+                       .workers = options.workers,
+                       .cache_bytes = 0});
   loader.start_epoch(0);
-  Evaluator evaluator(network, data, options);
+  Evaluator evaluator(network, preprocessing, data, options);
   std::int64_t done = 0;
   for (Batch batch; loader.next(batch);) {
     if (!batch.labels.empty()) evaluator.add(batch);
@@ -252,33 +330,6 @@ Evaluation evaluate(Network& network, const Preprocessing& preprocessing, const 
   Evaluation evaluation = evaluator.result(loader);
   evaluation.warnings = loader.take_warnings();
   return evaluation;
-}
-
-std::string to_json(const Evaluation& evaluation, int indent) {
-  nlohmann::ordered_json json;
-  const auto put = [&](const char* name, const std::optional<double>& value) {
-    if (value)
-      json[name] = *value;
-    else
-      json[name] = nullptr;
-  };
-  json["n"] = evaluation.images;
-  put("top1_cls_err", evaluation.top1_cls_err);
-  put("top5_cls_err", evaluation.top5_cls_err);
-  put("top1_loc_err", evaluation.top1_loc_err);
-  put("top5_loc_err", evaluation.top5_loc_err);
-  put("gt_known_loc", evaluation.gt_known_loc);
-  put("max_box_acc", evaluation.max_box_acc);
-  put("max_box_acc_v2", evaluation.max_box_acc_v2);
-  put("coverage_a", evaluation.coverage_a);
-  put("coverage_b", evaluation.coverage_b);
-  put("coverage_fused", evaluation.coverage_fused);
-  put("precision_a", evaluation.precision_a);
-  put("precision_b", evaluation.precision_b);
-  put("precision_fused", evaluation.precision_fused);
-  json["n_with_box"] = evaluation.images_with_box;
-  json["skipped"] = evaluation.skipped;
-  return json.dump(indent);
 }
 
 }  // namespace acol

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
-#include "acol/evaluate/contours.h"
 #include "tensor/check.h"
 
 namespace acol {
@@ -28,18 +28,28 @@ std::vector<std::uint8_t> to_bytes(const ScoreMap& map) {
   return bytes;
 }
 
-SweptBoxes::Level level_at(const std::vector<std::uint8_t>& bytes, int width, int height, int cut) {
-  const std::vector<Contour> contours = find_contours(bytes, width, height, cut);
-  SweptBoxes::Level level;
-  for (const Contour& contour : contours) {
-    const Box& rect = contour.rect;
-    level.boxes.push_back(Box{rect.x0, rect.y0, std::min(rect.x1 + 1, width - 1), std::min(rect.y1 + 1, height - 1)});
+// For each cut a level, from the lowest cut up; -1 for those not asked for. A higher cut gives a subset, so two cuts
+// give the same picture exactly if no value lies between them.
+struct Levels {
+  std::vector<int> cuts;  // the first of each level
+  std::array<int, 256> of_cut{};
+};
+
+Levels levels_of(const std::vector<std::uint8_t>& bytes, const std::array<bool, 256>& wanted) {
+  std::array<bool, 256> occurs{};
+  for (const std::uint8_t byte : bytes) occurs[byte] = true;
+  Levels levels;
+  bool same = false;  // as the level of the last wanted cut
+  for (int cut = 0; cut < 256; ++cut) {
+    const auto i = static_cast<std::size_t>(cut);
+    same = same && !occurs[i];
+    levels.of_cut[i] = -1;
+    if (!wanted[i]) continue;
+    if (!same) levels.cuts.push_back(cut);
+    levels.of_cut[i] = static_cast<int>(levels.cuts.size()) - 1;
+    same = true;
   }
-  if (contours.empty())
-    level.boxes.push_back(Box{});
-  else
-    level.largest = static_cast<std::size_t>(largest_contour(contours));
-  return level;
+  return levels;
 }
 
 std::size_t index_of(double delta) {
@@ -79,26 +89,27 @@ std::vector<double> thresholds(double step) {
 SweptBoxes swept_boxes(const ScoreMap& map, const std::vector<double>& taus) {
   const std::vector<std::uint8_t> bytes = to_bytes(map);
   const int highest = *std::max_element(bytes.begin(), bytes.end());
-  std::array<std::size_t, 257> above{};  // above[v]: pixels with a value of at least v
-  for (const std::uint8_t byte : bytes) ++above[byte];
-  for (int v = 255; v >= 0; --v) above[static_cast<std::size_t>(v)] += above[static_cast<std::size_t>(v) + 1];
-
-  // A higher cut gives a subset, so two cuts give the same picture exactly if they leave equally many pixels. Each
-  // picture is searched once: in a smooth map many of the 256 cuts differ, in a poor one few.
-  SweptBoxes swept;
-  std::vector<std::size_t> sizes;  // foreground pixels of each level
+  std::vector<std::size_t> cut_of;  // for each threshold
+  std::array<bool, 256> wanted{};
   for (const double tau : taus) {
     check(tau >= 0 && tau <= 1, "MaxBoxAcc: a threshold must be in [0, 1], got ", tau);
-    const int cut = static_cast<int>(tau * highest);
-    const std::size_t size = above[static_cast<std::size_t>(cut) + 1];
-    const auto known = std::find(sizes.rbegin(), sizes.rend(), size);
-    if (known != sizes.rend()) {
-      swept.level_of.push_back(static_cast<std::size_t>(sizes.rend() - known) - 1);
-      continue;
-    }
-    swept.level_of.push_back(sizes.size());
-    sizes.push_back(size);
-    swept.levels.push_back(level_at(bytes, map.width, map.height, cut));
+    cut_of.push_back(static_cast<std::size_t>(tau * highest));
+    wanted[cut_of.back()] = true;
+  }
+  const Levels levels = levels_of(bytes, wanted);
+  LevelSweep sweep = sweep_levels(bytes, map.width, map.height, levels.cuts);
+
+  SweptBoxes swept;
+  for (const std::size_t cut : cut_of) swept.level_of.push_back(static_cast<std::size_t>(levels.of_cut[cut]));
+  const auto box_of = [&](const Box& rect) {
+    return Box{rect.x0, rect.y0, std::min(rect.x1 + 1, map.width - 1), std::min(rect.y1 + 1, map.height - 1)};
+  };
+  swept.runs = std::move(sweep.runs);
+  for (LevelSweep::Run& run : swept.runs) run.rect = box_of(run.rect);
+  for (const std::optional<Box>& rect : sweep.largest) {
+    const int level = static_cast<int>(swept.largest.size());
+    if (!rect) swept.runs.push_back({Box{}, level, level});
+    swept.largest.push_back(rect ? box_of(*rect) : Box{});
   }
   return swept;
 }
@@ -106,12 +117,14 @@ SweptBoxes swept_boxes(const ScoreMap& map, const std::vector<double>& taus) {
 BoxScores box_scores(const SweptBoxes& boxes, const std::vector<Box>& truth) {
   check(!truth.empty(), "MaxBoxAcc: a picture without a true box; leave it out");
   for (const Box& box : truth) check_box(box, "MaxBoxAcc");
-  std::vector<double> largest, any;  // of each level
-  for (const SweptBoxes::Level& level : boxes.levels) {
-    double best = 0;
-    for (const Box& box : level.boxes) best = std::max(best, best_iou(box, truth));
-    any.push_back(best);
-    largest.push_back(best_iou(level.boxes[level.largest], truth));
+  std::vector<double> largest, any(boxes.largest.size(), 0.0);  // of each level
+  for (const Box& box : boxes.largest) largest.push_back(best_iou(box, truth));
+  for (const LevelSweep::Run& run : boxes.runs) {
+    const double iou = best_iou(run.rect, truth);
+    for (int level = run.first; level <= run.last; ++level) {
+      double& best = any[static_cast<std::size_t>(level)];
+      best = std::max(best, iou);
+    }
   }
   BoxScores scores;
   for (const std::size_t level : boxes.level_of) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "acol/data/box.h"
+#include "acol/evaluate/level_sweep.h"
 #include "acol/evaluate/score_map.h"
 
 namespace acol {
@@ -23,14 +24,11 @@ inline Box scaled_box(const Box& box, int width, int height, int side) {
 // v > int(tau max v), and a contour's box is one pixel wider than its rectangle to the right and below unless it meets
 // the border there. No contour gives the one box (0, 0, 0, 0). All this is as in the published evaluator, quirks
 // included, since numbers are compared with published ones. Since v is a byte, at most 256 different pictures occur;
-// thresholds that give the same picture share one level.
+// thresholds that give the same picture share one level. Levels rise with the threshold.
 struct SweptBoxes {
-  struct Level {
-    std::vector<Box> boxes;   // of every contour, holes too, in OpenCV's order
-    std::size_t largest = 0;  // index in `boxes` of the contour with the largest polygon area, the first of equal ones
-  };
-  std::vector<Level> levels;
-  std::vector<std::size_t> level_of;  // for each threshold an index in `levels`
+  std::vector<LevelSweep::Run> runs;  // boxes of all contours, holes too: each with the levels at which it occurs
+  std::vector<Box> largest;  // per level: of the contour with the largest polygon area, OpenCV's first of equal ones
+  std::vector<std::size_t> level_of;  // for each threshold an index in `largest`
 };
 
 // Error: a map that is empty or has a score outside [0, 1] or NaN.

@@ -39,6 +39,10 @@ ScoreMap resized(const ScoreMap& map, int width, int height, Interpolation inter
   if (width == map.width && height == map.height) return map;  // the taps then have weights 1 and 0
   ScoreMap out{width, height, {}};
   out.values.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+  if (std::all_of(map.values.begin(), map.values.end(), [&](double v) { return v == map.values[0]; })) {
+    std::fill(out.values.begin(), out.values.end(), map.values[0]);
+    return out;
+  }
   const ResizeGeometry geometry{1, map.height, map.width, 1, height, width, interpolation};
   kernels<double>().resize_forward(geometry, map.values.data(), out.values.data());
   return out;

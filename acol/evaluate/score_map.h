@@ -29,7 +29,8 @@ ScoreMap score_map(const float* values, int width, int height);
 void min_max_normalise(ScoreMap& map);
 
 // Half-pixel centres, border taps clamped (OpenCV's INTER_LINEAR and INTER_CUBIC; ResizeGeometry says more). Bicubic
-// overshoots: normalise afterwards. Error: an extent below 1.
+// overshoots: normalise afterwards. A constant map stays constant to the bit: rounding of the weights would otherwise
+// make a pattern of it, which normalising blows up to [0, 1]. Error: an extent below 1.
 ScoreMap resized(const ScoreMap& map, int width, int height, Interpolation interpolation);
 
 // The larger of the two at each pixel: ACoL's fusion of the branches (paper, section 3.2). Both are to be normalised

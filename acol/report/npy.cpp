@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <cctype>
+#include <cmath>
+#include <cstdint>
 #include <cstring>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -49,11 +52,65 @@ std::pair<int, int> two_extents(std::string_view tuple, const std::string& name)
   return {static_cast<int>(extents[0]), static_cast<int>(extents[1])};
 }
 
+// What 'descr' says: '<f4' is little-endian float32.
+struct ValueType {
+  std::size_t bytes = 0;  // of one value
+  bool swapped = false;   // big-endian
+};
+
+ValueType value_type(std::string_view text, const std::string& name) {
+  const char quote = text.empty() ? ' ' : text.front();
+  const bool quoted = text.size() == 5 && (quote == '\'' || quote == '"') && text.back() == quote;
+  const char order = quoted ? text[1] : ' ', size = quoted ? text[3] : ' ';
+  check(quoted && (order == '<' || order == '>') && text[2] == 'f' && (size == '2' || size == '4' || size == '8'), name,
+        ": values of type ", text, "; float16, float32 and float64 are read, convert with astype");
+  return {static_cast<std::size_t>(size - '0'), order == '>'};
+}
+
+// IEEE 754 binary16: a sign, 5 bits of exponent, 10 of fraction. Every value is one of double.
+double half_value(std::uint16_t bits) {
+  const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+  double value = 0;
+  if (exponent == 31)
+    value = fraction == 0 ? std::numeric_limits<double>::infinity() : std::numeric_limits<double>::quiet_NaN();
+  else if (exponent == 0)
+    value = std::ldexp(fraction, -24);  // zero and denormals
+  else
+    value = std::ldexp(1024 + fraction, exponent - 25);
+  return (bits >> 15) != 0 ? -value : value;
+}
+
 template <class T>
-std::vector<double> values_of(std::string_view data, std::size_t count) {
+std::vector<T> stored_values(std::string_view data, std::size_t count, bool swapped) {
   std::vector<T> stored(count);
   std::memcpy(stored.data(), data.data(), count * sizeof(T));
-  return std::vector<double>(stored.begin(), stored.end());
+  if (swapped)
+    for (T& value : stored) {
+      auto* bytes = reinterpret_cast<unsigned char*>(&value);
+      std::reverse(bytes, bytes + sizeof(T));
+    }
+  return stored;
+}
+
+std::vector<double> values_of(std::string_view data, std::size_t count, const ValueType& type) {
+  if (type.bytes == 8) return stored_values<double>(data, count, type.swapped);
+  std::vector<double> values(count);
+  if (type.bytes == 4) {
+    const std::vector<float> stored = stored_values<float>(data, count, type.swapped);
+    std::copy(stored.begin(), stored.end(), values.begin());
+  } else {
+    const std::vector<std::uint16_t> stored = stored_values<std::uint16_t>(data, count, type.swapped);
+    std::transform(stored.begin(), stored.end(), values.begin(), half_value);
+  }
+  return values;
+}
+
+// From columns one after the other to rows.
+std::vector<double> transposed(const std::vector<double>& columns, std::size_t width, std::size_t height) {
+  std::vector<double> rows(columns.size());
+  for (std::size_t x = 0; x < width; ++x)
+    for (std::size_t y = 0; y < height; ++y) rows[y * width + x] = columns[x * height + y];
+  return rows;
 }
 
 }  // namespace
@@ -88,20 +145,28 @@ ScoreMap decode_npy(std::string_view bytes, const std::string& name) {
   check(bytes.size() - start >= length, name, ": cut short in the header");
   const std::string_view header = bytes.substr(start, length), data = bytes.substr(start + length);
 
-  const std::string_view type = entry(header, "descr", name);
-  const bool wide = type.find("<f8") != std::string_view::npos, narrow = type.find("<f4") != std::string_view::npos;
-  check(wide || narrow, name, ": values of type ", type,
-        "; little-endian float64 '<f8' or float32 '<f4' are read, convert ", "with astype");
-  check(entry(header, "fortran_order", name).starts_with("False"), name,
-        ": stored column by column (Fortran order); save numpy.ascontiguousarray(map)");
+  const ValueType type = value_type(entry(header, "descr", name), name);
+  const std::string_view order = entry(header, "fortran_order", name);
+  const bool by_columns = order.starts_with("True");
+  check(by_columns || order.starts_with("False"), name, ": 'fortran_order' is ", order, ", not True or False");
   const auto [height, width] = two_extents(entry(header, "shape", name), name);
-  const std::size_t count = static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
-  const std::size_t expected = count * (wide ? 8 : 4);
+  const std::size_t rows = static_cast<std::size_t>(height), columns = static_cast<std::size_t>(width);
+  const std::size_t expected = rows * columns * type.bytes;
   check(data.size() == expected, name, ": ", height, " x ", width, " values need ", expected, " bytes, the file has ",
         data.size());
-  return ScoreMap{width, height, wide ? values_of<double>(data, count) : values_of<float>(data, count)};
+  ScoreMap map{width, height, values_of(data, rows * columns, type)};
+  if (by_columns) map.values = transposed(map.values, columns, rows);
+  return map;
 }
 
-ScoreMap read_npy(const std::filesystem::path& path) { return decode_npy(read_file(path), path.string()); }
+ScoreMap read_npy(const std::filesystem::path& path) {
+  const InputFile file(path);
+  constexpr std::uint64_t largest = 8 * static_cast<std::uint64_t>(max_pixels) + (1 << 20);  // with its header
+  check(file.size() <= largest, path.string(), ": ", file.size(), " bytes are more than a score map of ", max_pixels,
+        " values has");
+  std::string bytes(file.size(), '\0');
+  check(file.read(0, bytes.data(), bytes.size()), "cannot read ", path.string(), ": it ended while it was read");
+  return decode_npy(bytes, path.string());
+}
 
 }  // namespace acol

@@ -15,8 +15,9 @@ std::string encode_npy(const ScoreMap& map);
 // Written beside and renamed. The folder must exist. Error if the path is not writable.
 void write_npy(const std::filesystem::path& path, const ScoreMap& map);
 
-// Reads a 2-D array of little-endian float64 or float32 in C order, format versions 1 to 3. Error, naming the path: not
-// a .npy file, cut short, another type, order or number of axes, trailing bytes, more than max_pixels (image.h).
+// Reads a 2-D array of float16, float32 or float64, of either byte order, in C or Fortran order, format versions 1
+// to 3. Error, naming the path: not a .npy file, cut short, another type or number of axes, trailing bytes, more than
+// max_pixels (image.h).
 ScoreMap read_npy(const std::filesystem::path& path);
 ScoreMap decode_npy(std::string_view bytes, const std::string& name);
 
