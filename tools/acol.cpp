@@ -75,9 +75,10 @@ int main_program(int argc, char** argv) {
       "Results go to stdout, progress and errors to stderr. Exit status: 0 done, 1 failure, 2 wrong use, 130 stopped "
       "by\n"
       "Ctrl-C. ACOL_SIMD=scalar|avx2|avx512 forces the vector instructions to use.");
-  const std::vector<Command> commands{add_synth(program),    add_train(program),     add_eval(program),
-                                      add_localize(program), add_prove_cam(program), add_probe(program),
-                                      add_demo(program),     add_info(program),      add_bench(program)};
+  const std::vector<Command> commands{
+      add_synth(program), add_train(program), add_eval(program),    add_localize(program), add_prove_cam(program),
+      add_probe(program), add_demo(program),  add_info(program),    add_bench(program),    add_data(program),
+      add_score(program), add_sweep(program), add_weights(program), add_reproduce(program)};
   const auto chosen = [&]() -> const Command* {
     for (const Command& command : commands)
       if (command.app->parsed()) return &command;

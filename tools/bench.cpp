@@ -115,7 +115,7 @@ Tensor bench_numbers(const Shape& shape, std::uint32_t number, float low, float 
 
 Command add_bench(CLI::App& program) {
   const auto kinds = std::make_shared<std::vector<Kind>>();
-  kinds->reserve(5);  // options are bound to where they lie
+  kinds->reserve(6);  // options are bound to where they lie
   CLI::App* app = program.add_subcommand("bench", "measure the speed and memory of this program on this machine");
   app->require_subcommand(1);
 
@@ -149,6 +149,19 @@ Command add_bench(CLI::App& program) {
   add_network_options(*memory.app, memory.options);
   add_batch_option(*memory.app, memory.options, 8, "pictures of a training step; inference has one");
   add_training_options(*memory.app, memory.options);
+
+  Kind& score = add_kind(*app, *kinds, "score", "MaxBoxAcc of maps in files, as acol score does it", bench_score);
+  score.options.repeats = 1;
+  score.app->add_option("--maps", score.options.maps, "how many; also a tenth of them, to see if memory grows")
+      ->capture_default_str()
+      ->check(at_least(1));
+  score.app->add_option("--size", score.options.size, "side of a map, pixels")
+      ->capture_default_str()
+      ->check(number("in [16, 4096]", [](double side) { return side >= 16 && side <= 4096; }));
+  score.app->add_option("--repeats", score.options.repeats, "timed runs")->capture_default_str()->check(at_least(1));
+  score.app->footer(
+      "Milliseconds are per map, float64, read from the system's folder for temporary files: 64 files, all others are\n"
+      "links to them. 1,000 thresholds. smooth: hills as a network draws them. noise: the worst case.");
 
   app->footer(
       "Weights and pictures are random. GFLOP/s count the multiplications and additions of direct convolution, "

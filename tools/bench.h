@@ -21,6 +21,7 @@ struct BenchOptions {
   int size = 224;  // pixels, the side of a picture
   int batch_size = 8;
   int repeats = 7;
+  int maps = 5000;                        // to score
   int micro_batch = 0;                    // of training; 0: the whole batch at once
   MemoryMode memory = MemoryMode::plain;  // of training
   ThreadOptions threads;
@@ -59,12 +60,16 @@ void set_speed(BenchRow& row, const BenchTimes& ms, double multiply_adds, double
 // do. The best of many short runs, since anything else on the machine only slows it. Takes about 0.1 s.
 double core_peak();
 
+// The most memory that this process ever had in use, MB.
+double peak_rss_mb();
+
 // The measurements, one file each. Every one throws Interrupted soon after Ctrl-C.
 BenchReport bench_peak(const BenchOptions& options);
 BenchReport bench_conv(const BenchOptions& options);
 BenchReport bench_net(const BenchOptions& options);
 BenchReport bench_train(const BenchOptions& options);
 BenchReport bench_memory(const BenchOptions& options);
+BenchReport bench_score(const BenchOptions& options);
 
 // Numbers from [low, high) that depend on `number` and the shape alone, none of them denormal.
 Tensor bench_numbers(const Shape& shape, std::uint32_t number, float low, float high);

@@ -21,14 +21,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The most memory that this process ever had in use, MB.
-double peak_rss_mb() {
-  std::ifstream file("/proc/self/status");
-  for (std::string word; file >> word;)
-    if (double kilobytes = 0; word == "VmHWM:" && file >> kilobytes) return kilobytes / 1024;
-  fail("bench: no VmHWM in /proc/self/status");
-}
-
 // The way of `acol localize`: branch A, then the maps of its answer, for which branch B runs with that answer's hole.
 class Inference {
  public:
@@ -197,6 +189,13 @@ BenchRow memory_row(const BenchOptions& options, const std::string& what, const 
 }
 
 }  // namespace
+
+double peak_rss_mb() {
+  std::ifstream file("/proc/self/status");
+  for (std::string word; file >> word;)
+    if (double kilobytes = 0; word == "VmHWM:" && file >> kilobytes) return kilobytes / 1024;
+  fail("bench: no VmHWM in /proc/self/status");
+}
 
 Model bench_model(const BenchOptions& options) {
   TrainConfig config = preset_config(Preset::paper);

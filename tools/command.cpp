@@ -6,6 +6,9 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "acol/data/layouts.h"
+#include "acol/data/list_files.h"
+#include "acol/data/wsol_lists.h"
 #include "progress.h"
 #include "tensor/threads.h"
 
@@ -45,22 +48,109 @@ void add_thread_options(CLI::App& app, ThreadOptions& options) {
       ->check(number("in [0, 256]", [](double n) { return n >= 0 && n <= 256; }));
 }
 
-Dataset open_data(const fs::path& root, const std::string& split, const std::string& layout) {
-  Dataset data = open_dataset(root, split, layout);
+namespace {
+
+Dataset said(Dataset data) {
   for (const std::string& note : data.notes) say("note: " + note);
   return data;
 }
 
+}  // namespace
+
+Dataset open_quietly(const DataOptions& options, const std::string& split, std::vector<std::string>* faults) {
+  const fs::path& lists = options.metadata.empty() ? options.data : options.metadata;
+  const auto is = [&](const char* name, bool (*looks_so)(const fs::path&)) {
+    return options.layout == name || (options.layout == "auto" && looks_so(lists));
+  };
+  Dataset data;
+  // With faults, where the reader can go on after one.
+  if (is("wsol", is_wsol_metadata) && (faults != nullptr || !options.metadata.empty())) {
+    data = open_wsol_lists(lists, split, options.image_root, options.mask_root, faults);
+  } else if (!options.metadata.empty()) {
+    check(is("list", is_list_layout), "lists ", lists.string(),
+          ": neither those of wsolevaluation (<split>/image_ids.txt) nor train_list.txt, val_list.txt, ...");
+    data = open_list_files(lists, split, options.image_root, faults);
+  } else if (faults != nullptr && layout_of(lists, options.layout).name == std::string("list")) {
+    data = open_list_files(lists, split, {}, faults);
+  } else {
+    data = open_dataset(lists, split, options.layout);
+  }
+  data.apply_exif = options.exif;
+  return data;
+}
+
+Dataset open_data(const DataOptions& options, const std::string& split) { return said(open_quietly(options, split)); }
+
+Dataset open_data(const fs::path& root, const std::string& split, const std::string& layout) {
+  return said(open_dataset(root, split, layout));
+}
+
+bool has_validation(const DataOptions& options) {
+  return has_validation(options.metadata.empty() ? options.data : options.metadata, options.layout);
+}
+
+std::string data_flags(const DataOptions& options) {
+  std::string flags;
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) flags += (flags.empty() ? "" : " ") + std::string(name) + " " + value;
+  };
+  add("--metadata", options.metadata.string());
+  if (options.metadata.empty()) add("--data", options.data.string());
+  add("--image-root", options.image_root.string());
+  add("--mask-root", options.mask_root.string());
+  if (options.layout != "auto") add("--dataset", options.layout);
+  return flags + (options.exif ? " --exif" : "");
+}
+
+void add_data_options(CLI::App& app, DataOptions& options, bool positional) {
+  CLI::Option* data =
+      app.add_option(positional ? "--data,DIR" : "--data", options.data, "folder of the data set")->type_name("DIR");
+  CLI::Option* metadata =
+      app.add_option("--metadata", options.metadata,
+                     "instead: lists, of wsolevaluation or `path label`, with the pictures elsewhere")
+          ->type_name("DIR")
+          ->excludes(data);
+  app.add_option("--image-root", options.image_root, "with --metadata: where the paths of the lists begin")
+      ->type_name("DIR")
+      ->needs(metadata);
+  app.add_option("--mask-root", options.mask_root, "with --metadata: the same for masks")
+      ->type_name("DIR")
+      ->needs(metadata);
+  add_layout_option(app, options.layout);
+  app.add_flag("--exif", options.exif,
+               "turn pictures as their EXIF data say; boxes of the published sets are for pictures as stored");
+  app.parse_complete_callback([&options] {
+    if (options.data.empty() && options.metadata.empty()) throw CLI::RequiredError("--data");
+    if (options.data.empty()) options.data = options.metadata;
+  });
+}
+
 CLI::Option* add_layout_option(CLI::App& app, std::string& layout) {
+  std::vector<std::string> names{"auto"};
+  for (const Layout& one : layouts()) names.emplace_back(one.name);
   return app.add_option("--dataset", layout, "layout of the data; auto looks at the files")
       ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "folder", "tiny-imagenet"}));
+      ->check(CLI::IsMember(names));
 }
+
+namespace {
+
+bool are_numbers(const std::vector<std::string>& ids) {
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (ids[i] != std::to_string(i)) return false;
+  return true;
+}
+
+}  // namespace
 
 void check_same_classes(const Model& model, const std::string& model_path, const Dataset& data) {
   const std::size_t of_model = model.class_ids.size(), of_data = data.class_ids.size();
   check(of_model == of_data, model_path, " knows ", of_model, " classes, ", data.root.string(), " has ", of_data,
         ": use the data set that the model was trained for");
+  if (are_numbers(data.class_ids) && !are_numbers(model.class_ids)) {
+    say(message("note: the lists know classes by number only; taken to be in the order of ", model_path));
+    return;
+  }
   for (std::size_t i = 0; i < of_model; ++i)
     check(model.class_ids[i] == data.class_ids[i], model_path, " has '", model.class_ids[i], "' as class ", i, ", ",
           data.root.string(), " has '", data.class_ids[i], "': use the data set that the model was trained for");
@@ -68,17 +158,16 @@ void check_same_classes(const Model& model, const std::string& model_path, const
 
 void add_measure_options(CLI::App& app, MeasureOptions& options) {
   app.add_option("--model", options.model, "model, as acol train writes it")->required()->type_name("FILE");
-  app.add_option("--data", options.data, "folder of the data set")->required()->type_name("DIR");
-  app.add_option("--split", options.split, "train, val, all, or another folder of the data set")->capture_default_str();
+  add_data_options(app, options);
+  app.add_option("--split", options.split, "train, val, test, all: what the data set has")->capture_default_str();
   app.add_option("--out", options.out, "write the figures there, as JSON")->type_name("FILE");
   app.add_option("--batch-size", options.batch_size, "pictures at once")->capture_default_str()->check(at_least(1));
-  add_layout_option(app, options.layout);
   add_thread_options(app, options.threads);
 }
 
 Measured open_measured(const MeasureOptions& options) {
   options.threads.use();
-  Measured measured{load_model(options.model), open_data(options.data, options.split, options.layout)};
+  Measured measured{load_model(options.model), open_data(options, options.split)};
   check_same_classes(measured.model, options.model.string(), measured.data);
   if (!options.out.empty()) prepare_output_file(options.out);
   return measured;

@@ -32,6 +32,11 @@ Command add_probe(CLI::App& program);
 Command add_demo(CLI::App& program);
 Command add_info(CLI::App& program);
 Command add_bench(CLI::App& program);
+Command add_data(CLI::App& program);
+Command add_reproduce(CLI::App& program);
+Command add_score(CLI::App& program);
+Command add_sweep(CLI::App& program);
+Command add_weights(CLI::App& program);
 
 enum ExitStatus { exit_done = 0, exit_failure = 1, exit_usage = 2, exit_interrupted = 130 };
 
@@ -54,21 +59,40 @@ struct ThreadOptions {
 void add_threads_option(CLI::App& app, ThreadOptions& options);
 void add_thread_options(CLI::App& app, ThreadOptions& options);  // both
 
-// A data set and the notes on it, which go to stderr.
-Dataset open_data(const std::filesystem::path& root, const std::string& split, const std::string& layout);
+// Which data: a folder, or lists with the pictures elsewhere.
+struct DataOptions {
+  std::filesystem::path data;                             // with `metadata`: the same as it
+  std::filesystem::path metadata, image_root, mask_root;  // lists of wsolevaluation (wsol_lists.h) or of list_files.h
+  std::string layout = "auto";
+  bool exif = false;
+};
+// --data or --metadata with --image-root and --mask-root, --dataset, --exif. One of the first two has to be given.
+// positional: "acol data DIR" is the same as "acol data --data DIR".
+void add_data_options(CLI::App& app, DataOptions& options, bool positional = false);
 CLI::Option* add_layout_option(CLI::App& app, std::string& layout);
 
-// Error naming the first class that differs: labels would mean something else for the data than for the model.
+// A data set and the notes on it, which go to stderr.
+Dataset open_data(const DataOptions& options, const std::string& split);
+Dataset open_data(const std::filesystem::path& root, const std::string& split, const std::string& layout);
+// The same without a word. faults: see wsol_lists.h.
+Dataset open_quietly(const DataOptions& options, const std::string& split, std::vector<std::string>* faults = nullptr);
+// Whether there is a "val" to open.
+bool has_validation(const DataOptions& options);
+// "--data DIR", or what else was given, to be typed again.
+std::string data_flags(const DataOptions& options);
+
+// Error naming the first class that differs: labels would mean something else for the data than for the model. Lists
+// that know classes by number only (0, 1, ...) fit any model with as many classes, which is said on stderr.
 void check_same_classes(const Model& model, const std::string& model_path, const Dataset& data);
 
 // A model measured on a split of a data set: what eval and probe have in common.
-struct MeasureOptions {
-  std::filesystem::path model, data, out;
-  std::string split = "val", layout = "auto";
+struct MeasureOptions : DataOptions {
+  std::filesystem::path model, out;
+  std::string split = "val";
   int batch_size = 32;
   ThreadOptions threads;
 };
-// --model, --data, --split, --out, --batch-size, --dataset, --threads, --workers.
+// --model, --split, --out, --batch-size, --threads, --workers, and those of add_data_options.
 void add_measure_options(CLI::App& app, MeasureOptions& options);
 // Sets the threads, reads both, and fails before the work if they do not fit or `out` cannot be written.
 struct Measured {

@@ -24,6 +24,7 @@ struct Options {
   bool one_label = false;  // --label was given, if only ""
   std::string label;
   double box_threshold = 0.2;
+  bool exif = false;
   ThreadOptions threads;
 };
 
@@ -89,7 +90,7 @@ int run_localize(const Options& options) {
     stop_if_interrupted();
     Image image;
     try {
-      image = read_image(path);
+      image = read_image(path, {.apply_exif = options.exif});
     } catch (const Error& error) {  // the other pictures are still wanted
       say(std::string("acol: ") + error.what());
       status = exit_failure;
@@ -125,6 +126,7 @@ Command add_localize(CLI::App& program) {
   app->add_option("--out", options->out,
                   "write NAME_a.png, NAME_b.png, NAME_fused.png there: heat maps with their boxes")
       ->type_name("DIR");
+  app->add_flag("--exif", options->exif, "turn pictures as their EXIF data say; boxes are for the turned picture");
   add_threads_option(*app, options->threads);
   app->footer(
       "Boxes are [x0, y0, x1, y1] in pixels of the picture, corners inclusive. The score is branch A's probability.\n"

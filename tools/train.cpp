@@ -3,24 +3,21 @@
 #include <memory>
 #include <optional>
 
-#include "acol/data/listing.h"
 #include "acol/train/trainer.h"
 #include "command.h"
 #include "interrupt.h"
 #include "progress.h"
 #include "train_flags.h"
+#include "weights_flag.h"
 
 namespace acol {
-
-namespace fs = std::filesystem;
 
 namespace {
 
 struct Options {
   explicit Options(CLI::App& app) : flags(app) {}
   TrainFlags flags;
-  fs::path data;
-  std::string layout = "auto";
+  DataOptions data;
   RunOptions run;
   std::int64_t cache_mb = 1024;
   ThreadOptions threads;
@@ -39,13 +36,12 @@ std::string epoch_line(const EpochReport& report) {
 }
 
 // The validation split, where the data have one. It only measures: which state is best, and the errors in the log.
-// A split holds folders: its classes, or Tiny ImageNet's images/. A val/ without any is empty, or a class called "val".
-std::optional<Dataset> open_validation(const Options& options, const Dataset& data) {
-  if (folders_in(options.data / "val").empty()) {
-    say("note: " + options.data.string() + " has no val split: the last state counts as the best");
+std::optional<Dataset> open_validation(const DataOptions& data) {
+  if (!has_validation(data)) {
+    say("note: " + data.data.string() + " has no val split: the last state counts as the best");
     return std::nullopt;
   }
-  return open_data(options.data, "val", data.layout);
+  return open_data(data, "val");
 }
 
 int run_train(Options& options) {
@@ -56,6 +52,8 @@ int run_train(Options& options) {
   options.run.cache_bytes = options.cache_mb << 20;
 
   TrainConfig config = options.flags.config(options.run.weights.empty() ? Preset::scratch : Preset::paper);
+  if (options.run.weights_preprocessing != WeightsPreprocessing::torchvision)
+    use_preprocessing(options.run.weights_preprocessing, config.preprocessing);
   if (options.run.resume) {
     config = run_config(options.run.out);
     options.flags.check_against(config);
@@ -63,8 +61,8 @@ int run_train(Options& options) {
     say("note: preset paper is for fine-tuning, and there are no --weights: from random weights it may not learn at "
         "all");
   }
-  const Dataset data = open_data(options.data, "train", options.layout);
-  const std::optional<Dataset> val = open_validation(options, data);
+  const Dataset data = open_data(options.data, "train");
+  const std::optional<Dataset> val = open_validation(options.data);
 
   TrainResult result;
   {
@@ -80,7 +78,7 @@ int run_train(Options& options) {
   }
 
   const std::string out = options.run.out.string();
-  const std::string how_to_go_on = "acol train --resume --data " + options.data.string() + " --out " + out;
+  const std::string how_to_go_on = "acol train --resume " + data_flags(options.data) + " --out " + out;
   if (result.skipped_images > 0)
     say(message("note: ", result.skipped_images, " pictures could not be read and were left out"));
   switch (result.end) {
@@ -103,14 +101,16 @@ int run_train(Options& options) {
 Command add_train(CLI::App& program) {
   CLI::App* app = program.add_subcommand("train", "train on a folder of pictures; only class labels are used");
   const auto options = std::make_shared<Options>(*app);
-  app->add_option("--data", options->data, "folder of the data set")->required()->type_name("DIR");
+  add_data_options(*app, options->data);
   app->add_option("--out", options->run.out, "folder of the run: config.json, log.jsonl, last and best.safetensors")
       ->required()
       ->type_name("DIR");
-  app->add_option("--weights", options->run.weights, "start from these: safetensors named as torchvision's VGG")
-      ->type_name("FILE");
+  CLI::Option* weights =
+      app->add_option("--weights", options->run.weights,
+                      "start from these, safetensors or .pth of torchvision, timm or an ACoL (acol weights FILE)")
+          ->type_name("FILE");
+  add_weights_preprocessing_option(*app, options->run.weights_preprocessing)->needs(weights);
   app->add_flag("--resume", options->run.resume, "go on from OUT/last.safetensors, with that run's settings");
-  add_layout_option(*app, options->layout);
   add_thread_options(*app, options->threads);
   app->add_option("--cache-mb", options->cache_mb, "memory for pictures kept between epochs, MiB; 0: none")
       ->capture_default_str()

@@ -217,7 +217,21 @@ TrainFlags::TrainFlags(CLI::App& app) {
 
 TrainConfig TrainFlags::config(Preset fallback) const {
   const bool chosen = fields_.front().option->count() > 0;
-  TrainConfig config = preset_config(chosen ? given_.preset : fallback);
+  return with_given(preset_config(chosen ? given_.preset : fallback));
+}
+
+TrainConfig TrainFlags::applied_to(const TrainConfig& base) const {
+  if (fields_.front().option->count() > 0) throw UsageError("--preset: the other settings are given already");
+  return with_given(base);
+}
+
+bool TrainFlags::given(const std::string& flag) const {
+  for (const Field& field : fields_)
+    if (field.flag == flag) return field.option->count() > 0;
+  throw UsageError("there is no flag " + flag + " of acol train");
+}
+
+TrainConfig TrainFlags::with_given(TrainConfig config) const {
   for (const Field& field : fields_)
     if (field.option->count() > 0) field.apply(config);
   try {

@@ -23,6 +23,12 @@ class TrainFlags {
   // result is not a valid configuration.
   TrainConfig config(Preset fallback) const;
 
+  // The same on top of other settings than a preset's. UsageError: --preset was given.
+  TrainConfig applied_to(const TrainConfig& base) const;
+
+  // Whether this flag ("--lr") was given. UsageError naming the flag if there is none of that name.
+  bool given(const std::string& flag) const;
+
   // UsageError naming the first flag that was given and says something else than the run that is to go on.
   void check_against(const TrainConfig& run) const;
 
@@ -38,6 +44,7 @@ class TrainFlags {
   template <class Get>
   CLI::Option* add(CLI::App& app, const std::string& flag, const std::string& help, Get get);
   std::string preset_table() const;
+  TrainConfig with_given(TrainConfig config) const;
 
   TrainConfig given_;  // only the fields whose option was given mean something
   std::vector<Field> fields_;
