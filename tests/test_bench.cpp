@@ -243,9 +243,10 @@ TEST_CASE("bench memory in the ways of training that save it") {
   const auto peak = [](const Words& words) { return rows_of(words)[0]["peak_rss_mb"].get<double>(); };
   const Words many_pictures = joined({"memory", "--batch-size", "24"}, tiny);
   CHECK(peak(joined(many_pictures, {"--micro-batch", "2"})) < peak(many_pictures) - 2);
-  // Lean keeps no gradients: 11 MB here.
-  const Words many_weights{"memory", "--batch-size", "1", "--size", "16", "--width", "0.25", "--classes", "5"};
-  CHECK(peak(joined(many_weights, {"--memory", "lean"})) < peak(many_weights) - 4);
+  // Lean keeps no gradients: 43 MB here, of which the buffers of the largest layer, gone before most of them come, hide
+  // a part.
+  const Words many_weights{"memory", "--batch-size", "1", "--size", "16", "--width", "0.5", "--classes", "5"};
+  CHECK(peak(joined(many_weights, {"--memory", "lean"})) < peak(many_weights) - 15);
 }
 
 TEST_CASE("bench score: time and memory of scored maps") {

@@ -6,8 +6,8 @@
 
 The evaluator is that of tools/golden/make_wsol_metrics.py: it searches contours at each of the 1,000 thresholds, as the
 published one does. "each cut once" searches them once for thresholds that cut the bytes at the same value, which a
-careful user of Python would do. Both read float64 maps of 224 x 224 from .npy files and compute MaxBoxAcc and V2. acol's
-time is that of the whole process; Python's begins after its imports.
+careful user of Python would do. Both read float64 maps of 224 x 224 from .npy files and compute MaxBoxAcc and V2.
+acol's time is that of the whole process; Python's begins after its imports.
 """
 import argparse
 import json
@@ -137,7 +137,8 @@ def main():
                         raise SystemExit(f"score_peer: results differ: acol {expected}, Python {result}")
             python, ours = np.median(rates["python"]), np.median(rates["acol"])
             print(f"| {way} | {python:.2f} | {ours:.1f} | {ours / python:.1f} |", flush=True)
-    print(f"\n{options.maps} maps, medians of {options.pairs} runs in turn; acol on {options.threads} threads. Equal results.")
+    print(f"\n{options.maps} maps, medians of {options.pairs} runs in turn; acol on {options.threads} threads.")
+    print("Equal results.")
 
 
 if __name__ == "__main__":

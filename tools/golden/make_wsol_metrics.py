@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/wsol_metrics.txt: MaxBoxAcc, MaxBoxAccV2 and PxAP of a thousand maps, as NumPy and OpenCV give them.
+"""Writes tests/golden/wsol_metrics.txt: MaxBoxAcc, MaxBoxAccV2 and PxAP of a thousand maps, by NumPy and OpenCV.
 
     python3 -m venv venv && venv/bin/pip install numpy opencv-python-headless
     venv/bin/python tools/golden/make_wsol_metrics.py tests/golden/wsol_metrics.txt
 
 Maps, boxes and masks are made by a small generator in whole numbers that the tests repeat, so only results are stored.
 Many maps are there to confuse: constant ones, NaN, one pixel, rings, ties, thin diagonals, objects at the borders. The
-evaluators are written from the definition of the metrics (Choe et al., CVPR 2020, and their published evaluator), map by
-map and threshold by threshold. tools/score_peer.py times them.
+evaluators are written from the definition of the metrics (Choe et al., CVPR 2020, and their published evaluator), map
+by map and threshold by threshold. tools/score_peer.py times them.
 """
 import sys
 
@@ -108,7 +108,7 @@ class PxAP:
             precision = tp / (tp + fp)
         recall = tp / tp[-1]
         terms = (precision[1:] * np.diff(recall))[(tp + fp)[1:] != 0]
-        return np.cumsum(terms)[-1] * 100  # added one after the other; sum() adds in pairs, which may move the last digit
+        return np.cumsum(terms)[-1] * 100  # one after the other; sum() adds in pairs, which may move the last digit
 
 
 # ---- the maps ----
@@ -132,7 +132,8 @@ def fnv1a(text):
     return "%016x" % hashed
 
 
-KINDS = ["smooth", "grainy", "noise", "ties", "steps", "rings", "diagonals", "borders", "pixel", "constant", "nan", "infinite"]
+KINDS = ["smooth", "grainy", "noise", "ties", "steps", "rings", "diagonals", "borders", "pixel", "constant", "nan"]
+KINDS += ["infinite"]
 
 
 def raw_map(kind, side, g):
