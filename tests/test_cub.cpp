@@ -76,6 +76,11 @@ TEST_CASE("CUB: as the archive unpacks, without pictures, without boxes") {
 TEST_CASE("a box is cut to its picture as wsolevaluation cuts") {
   CHECK(clipped_box({10, 20, 100, 80}, 100, 81) == Box{10, 20, 99, 80});
   CHECK(clipped_box({-3, -4, 5, 6}, 100, 81) == Box{0, 0, 5, 6});
+  Dataset lists;
+  lists.samples = {{.boxes = {{10, 20, 100, 80}}}};
+  CHECK(lists.true_boxes(lists.samples[0], 100, 81) == std::vector<Box>{{10, 20, 100, 80}});
+  lists.cut_boxes = true;
+  CHECK(lists.true_boxes(lists.samples[0], 100, 81) == std::vector<Box>{{10, 20, 99, 80}});
   CHECK(clipped_box({200, 5, 300, 6}, 100, 81) == Box{99, 5, 99, 6});
 }
 

@@ -167,6 +167,7 @@ Dataset open_cub(const fs::path& root, const std::string& split) {
 
   Dataset dataset;
   dataset.layout = "cub";
+  dataset.cut_boxes = true;
   dataset.root = lists.folder / "images";
   dataset.split = split;
   if (std::error_code error; !fs::is_directory(dataset.root, error))

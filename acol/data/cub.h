@@ -10,7 +10,7 @@
 // Boxes: values are whole numbers written as floats, and 73 have x = 0, so pixels count from 0. As in wsolevaluation
 // (its CUB metadata), x0 = x, y0 = y, x1 = x + width, y1 = y + height: one pixel wider than `width` says, corners
 // inclusive. wsolevaluation then cuts x1 and y1 to W - 1 and H - 1, which changes 30 of the 11,788 boxes. The lists do
-// not tell the sizes, so that is left to who opens the picture: clipped_box() of box.h.
+// not tell the sizes, so that is left to who opens the picture: Dataset::true_boxes().
 //
 // Ids of samples are the paths of images.txt, as in wsolevaluation, so Dataset::root is images/. Samples are in the
 // order of images.txt. Class ids are those of classes.txt, names for people have no number and spaces for underscores.

@@ -14,6 +14,13 @@ bool Dataset::has_boxes() const {
   return std::any_of(samples.begin(), samples.end(), [](const Sample& sample) { return !sample.boxes.empty(); });
 }
 
+std::vector<Box> Dataset::true_boxes(const Sample& sample, int width, int height) const {
+  std::vector<Box> boxes = sample.boxes;
+  if (cut_boxes)
+    for (Box& box : boxes) box = clipped_box(box, width, height);
+  return boxes;
+}
+
 Dataset open_dataset(const fs::path& root, const std::string& split, const std::string& layout) {
   // A split becomes part of a path; it must not lead out of the root.
   check(!split.empty() && split.front() != '.' && split.find('/') == std::string::npos, "data set split \"", split,

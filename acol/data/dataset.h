@@ -30,6 +30,7 @@ struct Dataset {
   std::vector<std::string> class_names;  // for people; two classes may share a name
   std::vector<Sample> samples;
   std::vector<std::string> notes;  // a line each: what was odd, and how it was handled
+  bool cut_boxes = false;          // boxes may reach beyond their picture, see true_boxes()
   bool apply_exif = false;         // turn pictures as their EXIF data say (image.h); for photographs of your own
 
   int classes() const { return static_cast<int>(class_ids.size()); }
@@ -38,6 +39,9 @@ struct Dataset {
     return (mask_root.empty() ? root : mask_root) / mask;
   }
   bool has_boxes() const;  // at least one sample has a box
+  // The boxes of a sample whose picture is width x height: where the lists that they come from cannot know that
+  // (CUB-200-2011), cut to it as wsolevaluation cuts them.
+  std::vector<Box> true_boxes(const Sample& sample, int width, int height) const;
 };
 
 // Reads the list of a split: "train", "val", "all" (train, then val), and what else the layout has.

@@ -250,7 +250,8 @@ class Evaluator {
     if (pixels) scores.pixels = pxap_.counts(grid, mask_truth(data_, sample, options_.map_side));
     if (sample.boxes.empty()) return scores;
 
-    RuleInput input = rule_input(maps.fused, part, sample.boxes, size, rules_);
+    const std::vector<Box> truth = data_.true_boxes(sample, size.width, size.height);
+    RuleInput input = rule_input(maps.fused, part, truth, size, rules_);
     if (known_curve_) scores.curve_hits = known_curve_->hits(input.map, input.truth);
     scores.predicted = predicted_boxes(std::move(input), rules_.box_rule);
     const std::vector<std::uint8_t> object = object_pixels(data_, sample, size);
@@ -263,7 +264,7 @@ class Evaluator {
       scores.a = shown_by(maps.a);
       scores.b = shown_by(maps.b);
     }
-    for (const Box& one : sample.boxes)
+    for (const Box& one : truth)
       scores.grid_truth.push_back(scaled_box(one, size.width, size.height, options_.map_side));
     if (options_.max_box_acc) scores.swept = max_box_acc_.scores(grid, scores.grid_truth);
     return scores;

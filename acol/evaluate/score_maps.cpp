@@ -118,8 +118,9 @@ class Scorer {
     const Sample& sample = data_.samples[number];
     PictureFigures figures;
     const Size size = sample.boxes.empty() ? Size{} : size_of(sample);
+    const std::vector<Box> truth = data_.true_boxes(sample, size.width, size.height);
     if (sweeps_)
-      for (const Box& box : sample.boxes)
+      for (const Box& box : truth)
         figures.grid_truth.push_back(scaled_box(box, size.width, size.height, options_.side));
     const ScoreMap map = source_.map(number);
     if (sweeps_) {
@@ -130,9 +131,8 @@ class Scorer {
       if (!sample.masks.empty()) figures.pixels = pxap_.counts(grid, mask_truth(data_, sample, options_.side));
     }
     if (boxes_ && !sample.boxes.empty()) {
-      const PredictedBoxes predicted = source_.whole()
-                                           ? PredictedBoxes{{whole_box(size.width, size.height)}, sample.boxes}
-                                           : predicted_boxes(map, SeenPart{}, sample.boxes, size, rules_);
+      const PredictedBoxes predicted = source_.whole() ? PredictedBoxes{{whole_box(size.width, size.height)}, truth}
+                                                       : predicted_boxes(map, SeenPart{}, truth, size, rules_);
       figures.found = best_iou(predicted.boxes[0], predicted.truth) >= found_iou;
     }
     return figures;
