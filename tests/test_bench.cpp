@@ -221,7 +221,7 @@ TEST_CASE("bench train") {
 
 TEST_CASE("bench memory") {
   const Json small = rows_of(joined({"memory", "--batch-size", "1"}, tiny));
-  const Json large = rows_of(joined({"memory", "--batch-size", "24"}, tiny));
+  const Json large = rows_of(joined({"memory", "--batch-size", "96"}, tiny));
   REQUIRE(small.size() == 2);
   for (const Json& rows : {small, large}) {
     CHECK(rows[0]["what"] == "train");
@@ -230,7 +230,7 @@ TEST_CASE("bench memory") {
     CHECK(rows[1]["batch"] == 1);
     for (const Json& row : rows) CHECK(row["peak_rss_mb"].is_number());
   }
-  CHECK(large[0]["batch"] == 24);
+  CHECK(large[0]["batch"] == 96);
   if (!peaks_tell) return;
   // Each in a process of its own: the larger training leaves the inference after it as it was.
   CHECK(large[0]["peak_rss_mb"].get<double>() > small[0]["peak_rss_mb"].get<double>() + 4);
@@ -241,7 +241,7 @@ TEST_CASE("bench memory in the ways of training that save it") {
   CHECK(rows_of(joined({"train", "--repeats", "1", "--memory", "lean", "--micro-batch", "3"}, tiny)).size() == 1);
   if (!peaks_tell) return;
   const auto peak = [](const Words& words) { return rows_of(words)[0]["peak_rss_mb"].get<double>(); };
-  const Words many_pictures = joined({"memory", "--batch-size", "24"}, tiny);
+  const Words many_pictures = joined({"memory", "--batch-size", "96"}, tiny);
   CHECK(peak(joined(many_pictures, {"--micro-batch", "2"})) < peak(many_pictures) - 2);
   // Lean keeps no gradients: 43 MB here, of which the buffers of the largest layer, gone before most of them come, hide
   // a part.
