@@ -20,11 +20,12 @@ std::optional<double> ours(const ProtocolResult& result, const std::string& key)
 
 std::string number_or_dash(const std::optional<double>& value) { return value ? fixed_text(*value, 2) : "-"; }
 
-// "+1.20 worse". Of a trial nothing is better or worse.
+// "+1.20 worse". Of a trial nothing is better or worse, nor where some published numbers, which have one digit behind
+// the point, cannot tell.
 std::string difference_text(const FigureKind& kind, double difference, bool trial) {
-  if (std::abs(difference) < 0.005) return "0.00";
-  const bool better = (difference < 0) == kind.lower_is_better;
-  return (difference > 0 ? "+" : "") + fixed_text(difference, 2) + (trial ? "" : better ? " better" : " worse");
+  const std::string number = (difference > 0 ? "+" : "") + fixed_text(difference, 2);
+  if (trial || std::abs(difference) <= 0.05) return number;
+  return number + ((difference < 0) == kind.lower_is_better ? " better" : " worse");
 }
 
 std::string source_text(const PublishedFigure& figure) {
