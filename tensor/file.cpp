@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "tensor/check.h"
@@ -61,7 +61,19 @@ std::string read_file(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in || fs::is_directory(path))
     fail("cannot read ", path.string(), ": ", fs::is_directory(path) ? "it is a folder" : std::strerror(errno));
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  std::error_code unknown;
+  const std::uintmax_t size = fs::file_size(path, unknown);  // of a pipe, none
+  std::string text;
+  std::size_t got = 0;
+  // One byte more than there should be, so that the first piece already meets the end.
+  for (std::size_t piece = (unknown ? 0 : static_cast<std::size_t>(size)) + 1; in; piece = 64 << 10) {
+    text.resize(got + piece);
+    in.read(text.data() + got, static_cast<std::streamsize>(piece));
+    got += static_cast<std::size_t>(in.gcount());
+  }
+  check(!in.bad(), "cannot read ", path.string(), ": reading failed");
+  text.resize(got);
+  return text;
 }
 
 InputFile::InputFile(const fs::path& path) {

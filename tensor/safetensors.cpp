@@ -9,7 +9,6 @@
 #include <type_traits>
 
 #include "tensor/cpu/parallel.h"
-#include "tensor/safetensors_header.h"
 #include "tensor/stored_numbers.h"
 
 namespace acol {
@@ -36,22 +35,6 @@ std::int64_t piece_of(std::int64_t matrix_bytes) {
   return std::max<std::int64_t>(1, piece_bytes / std::max<std::int64_t>(1, matrix_bytes));
 }
 
-Shape shape_of(const SafetensorsEntry& entry) {
-  const auto extent = [&](std::size_t axis) { return static_cast<int>(entry.shape[axis]); };
-  switch (entry.shape.size()) {
-    case 0:
-      return {1};
-    case 1:
-      return {extent(0)};
-    case 2:
-      return {extent(0), extent(1)};
-    case 3:
-      return {extent(0), extent(1), extent(2)};
-    default:
-      return {extent(0), extent(1), extent(2), extent(3)};
-  }
-}
-
 // (A, B, C, D) seen as (outer, rows, columns) with the last two axes swapped.
 Tensor transposed(const Tensor& x, std::int64_t outer, std::int64_t rows, std::int64_t columns, const Shape& shape) {
   Tensor y = Tensor::empty(shape, x.dtype());
@@ -71,12 +54,13 @@ Tensor transposed(const Tensor& x, std::int64_t outer, std::int64_t rows, std::i
 SafetensorsReader::SafetensorsReader(const fs::path& path) : path_(path), file_(path) {
   SafetensorsHeader header = read_safetensors_header(path, file_);
   for (const SafetensorsEntry& entry : header.entries) {
-    if (is_read(entry))
-      stored_[entry.name] = {shape_of(entry), entry.dtype, header.data_start + entry.offsets[0]};
+    if (is_read(entry.dtype))
+      stored_[entry.name] = {shape_of(entry.shape), entry.dtype, header.data_start + entry.offsets[0]};
     else
       skipped_.push_back(entry.name);
   }
   std::sort(skipped_.begin(), skipped_.end());
+  entries_ = std::move(header.entries);
   metadata_ = std::move(header.metadata);
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tensor/file.h"
+#include "tensor/safetensors_header.h"
 #include "tensor/tensor.h"
 
 namespace acol {
@@ -42,6 +43,8 @@ class SafetensorsReader {
 
   const std::filesystem::path& path() const { return path_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  // All tensors, those too that are skipped, in the order of their numbers.
+  const std::vector<SafetensorsEntry>& entries() const { return entries_; }
   std::vector<std::string> names() const;  // of the tensors that can be read, sorted
   const std::vector<std::string>& skipped() const { return skipped_; }
   bool contains(const std::string& name) const { return stored_.contains(name); }
@@ -65,6 +68,7 @@ class SafetensorsReader {
 
   std::filesystem::path path_;
   InputFile file_;
+  std::vector<SafetensorsEntry> entries_;
   std::map<std::string, Stored> stored_;
   std::map<std::string, std::string> metadata_;
   std::vector<std::string> skipped_;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "tensor/check.h"
+#include "tensor/stored_numbers.h"
 
 namespace acol {
 
@@ -14,14 +15,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t rank_limit = 64;  // of tensors that are skipped; the others have at most 4 extents
-
-struct Dtype {
-  const char* name;
-  int bytes;
-};
-constexpr Dtype dtypes[] = {{"F32", 4}, {"F64", 8}, {"F16", 2},     {"BF16", 2},    {"I64", 8},
-                            {"I32", 4}, {"I16", 2}, {"I8", 1},      {"U64", 8},     {"U32", 4},
-                            {"U16", 2}, {"U8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"BOOL", 1}};
 
 // Takes the header event by event. Nothing that the format does not have is ever stored, and JSON nested too deep stops
 // at its first brace too many, so that a hostile header costs no more than its own length.
@@ -144,18 +137,15 @@ void check_entry(const std::string& file, const SafetensorsEntry& entry) {
   const std::string tensor = file + ": tensor " + shown(entry.name);
   check(entry.has_dtype && entry.has_shape && entry.offsets.size() == 2, tensor,
         " must have a dtype, a shape and two data_offsets");
-  const auto* const dtype =
-      std::find_if(std::begin(dtypes), std::end(dtypes), [&](const Dtype& known) { return known.name == entry.dtype; });
-  check(dtype != std::end(dtypes), tensor, ": unknown dtype ", shown(entry.dtype));
-
-  std::uint64_t bytes = static_cast<std::uint64_t>(dtype->bytes);
+  auto bytes = static_cast<std::uint64_t>(bytes_of_dtype(entry.dtype));
+  check(bytes > 0, tensor, ": unknown dtype ", shown(entry.dtype));
   bool overflow = false;
   for (const std::uint64_t extent : entry.shape) overflow |= __builtin_mul_overflow(bytes, extent, &bytes);
   const auto [begin, end] = std::pair(entry.offsets[0], entry.offsets[1]);
   check(begin <= end, tensor, ": data_offsets end (", end, ") before they begin (", begin, ")");
   check(!overflow && bytes == end - begin, tensor, ": data_offsets span ", end - begin,
         " bytes, but its shape and dtype ", entry.dtype, " make ", overflow ? "more than 2^64" : std::to_string(bytes));
-  if (!is_read(entry)) return;
+  if (!is_read(entry.dtype)) return;
   check(entry.shape.size() <= 4, tensor, " has ", entry.shape.size(), " extents, at most 4 can be read");
   for (const std::uint64_t extent : entry.shape)
     check(extent <= std::numeric_limits<int>::max(), tensor, ": an extent of ", extent, " is too large");
@@ -163,14 +153,16 @@ void check_entry(const std::string& file, const SafetensorsEntry& entry) {
 
 }  // namespace
 
-std::string shown(const std::string& text) {
-  std::string line = "\"";
-  for (const char c : text.substr(0, 60)) line += static_cast<unsigned char>(c) < 32 || c == 127 ? '?' : c;
-  return line + (text.size() > 60 ? "...\"" : "\"");
+std::string printable(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 32 || c == 127; }, '?');
+  return text;
 }
 
-bool is_read(const SafetensorsEntry& entry) {
-  return entry.dtype == "F32" || entry.dtype == "F64" || entry.dtype == "F16" || entry.dtype == "BF16";
+std::string shown(const std::string& text) {
+  std::string quoted = "\"";
+  quoted.append(printable(text.substr(0, 60))).append(text.size() > 60 ? "...\"" : "\"");
+  return quoted;
 }
 
 SafetensorsHeader read_safetensors_header(const fs::path& path, const InputFile& in) {

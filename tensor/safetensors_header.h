@@ -21,7 +21,8 @@ struct SafetensorsEntry {
 };
 
 struct SafetensorsHeader {
-  std::vector<SafetensorsEntry> entries;  // in the order of their numbers in the file once checked
+  // In the order of their numbers. Those of a type that is read (stored_numbers.h) have a Shape.
+  std::vector<SafetensorsEntry> entries;
   std::map<std::string, std::string> metadata;
   std::uint64_t data_start = 0;  // bytes from the start of the file
 };
@@ -29,10 +30,9 @@ struct SafetensorsHeader {
 // Error: every way in which the header breaks the format, or its claims do not fit the file's size.
 SafetensorsHeader read_safetensors_header(const std::filesystem::path& path, const InputFile& in);
 
-// Whether the numbers are of a type that is read; their extents are at most four then, and each fits an int.
-bool is_read(const SafetensorsEntry& entry);
-
-// A text from a file, fit for a one-line message.
+// A text from a file without what would break the line or steer a terminal: '?' for each control character.
+std::string printable(std::string text);
+// The same, in quotes and cut, fit for a message.
 std::string shown(const std::string& text);
 
 }  // namespace acol

@@ -1,11 +1,62 @@
-// Floating-point numbers as weight files store them. The values of all but float64 are float32 exactly.
+// Numbers as weight files store them: their types, named as safetensors does, and the values of the floating-point
+// ones. Those of all but float64 are float32 exactly.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <string>
+#include <vector>
+
+#include "tensor/shape.h"
 
 namespace acol {
+
+// Bytes of a number of such a type ("F32", "I64", ...); 0 if there is no such type.
+inline int bytes_of_dtype(const std::string& dtype) {
+  struct Type {
+    const char* name;
+    int bytes;
+  };
+  static constexpr Type types[] = {{"F32", 4}, {"F64", 8}, {"F16", 2},     {"BF16", 2},    {"I64", 8},
+                                   {"I32", 4}, {"I16", 2}, {"I8", 1},      {"U64", 8},     {"U32", 4},
+                                   {"U16", 2}, {"U8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"BOOL", 1}};
+  for (const Type& type : types)
+    if (dtype == type.name) return type.bytes;
+  return 0;
+}
+
+// Whether numbers of a type are read: floating point of 16 bits or more.
+inline bool is_read(const std::string& dtype) {
+  return dtype == "F32" || dtype == "F64" || dtype == "F16" || dtype == "BF16";
+}
+
+// Whether a tensor in a file has a Shape: at most four extents, and each fits an int.
+template <class Extent>
+bool has_shape(const std::vector<Extent>& extents) {
+  return extents.size() <= 4 && std::all_of(extents.begin(), extents.end(), [](Extent extent) {
+           return extent <= static_cast<Extent>(std::numeric_limits<int>::max());
+         });
+}
+
+// The Shape, if it has one. A scalar becomes (1).
+template <class Extent>
+Shape shape_of(const std::vector<Extent>& extents) {
+  const auto extent = [&](std::size_t axis) { return static_cast<int>(extents[axis]); };
+  switch (extents.size()) {
+    case 0:
+      return {1};
+    case 1:
+      return {extent(0)};
+    case 2:
+      return {extent(0), extent(1)};
+    case 3:
+      return {extent(0), extent(1), extent(2)};
+    default:
+      return {extent(0), extent(1), extent(2), extent(3)};
+  }
+}
 
 struct Bfloat16 {
   std::uint16_t bits;

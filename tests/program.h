@@ -58,14 +58,16 @@ struct Output {
   std::string out, err;
 };
 
-// Nothing on stdout, one line on stderr that opens with the program's name.
-inline void check_one_line_error(const std::vector<std::string>& words, const Output& output, int status) {
+// Nothing on stdout, one line on stderr that opens with the program's name and holds `part`.
+inline void check_one_line_error(const std::vector<std::string>& words, const Output& output, int status,
+                                 const std::string& part = "") {
   std::string line;
   for (const std::string& word : words) line += word + " ";
   CAPTURE(line);
   CHECK(output.status == status);
   CHECK(output.out == "");
   CHECK(output.err.starts_with("acol: "));
+  CHECK_MESSAGE(contains(output.err, part), output.err);
   CHECK(std::count(output.err.begin(), output.err.end(), '\n') == 1);
 }
 

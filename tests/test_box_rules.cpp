@@ -9,6 +9,7 @@
 #include "acol/evaluate/max_box_acc.h"
 #include "golden_box_rules.h"
 #include "tensor/check.h"
+#include "tests/drawn_map.h"
 
 using namespace acol;
 
@@ -27,18 +28,7 @@ std::string text_of(const Boxes& boxes) {
   return texts.size() == 2 ? two : message(two, " ", texts.size(), ":", golden::fnv1a(all).substr(0, 8));
 }
 
-// Digits are fifths: "05" -> 0, 1; rows are separated by '/'.
-ScoreMap drawn(const std::string& rows) {
-  ScoreMap map{0, 1, {}};
-  for (const char c : rows) {
-    if (c == '/')
-      ++map.height;
-    else
-      map.values.push_back((c - '0') / 5.0);
-  }
-  map.width = static_cast<int>(map.values.size()) / map.height;
-  return map;
-}
+ScoreMap drawn(const std::string& rows) { return testing::drawn_map(rows, 5); }
 
 Boxes boxes(const std::string& rows, const std::string& rule) {
   return boxes_by_rule(drawn(rows), parse_box_rule(rule));

@@ -7,6 +7,7 @@
 #include "acol/evaluate/boxes.h"
 #include "golden_contours.h"
 #include "tensor/check.h"
+#include "tests/drawn_map.h"
 
 using namespace acol;
 
@@ -15,18 +16,7 @@ namespace {
 constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinite = std::numeric_limits<double>::infinity();
 
-// Digits are tenths: "059" -> 0, .5, .9; rows are separated by '/'.
-ScoreMap drawn(const std::string& rows) {
-  ScoreMap map{0, 1, {}};
-  for (const char c : rows) {
-    if (c == '/')
-      ++map.height;
-    else
-      map.values.push_back((c - '0') / 10.0);
-  }
-  map.width = static_cast<int>(map.values.size()) / map.height;
-  return map;
-}
+ScoreMap drawn(const std::string& rows) { return testing::drawn_map(rows, 10); }
 
 }  // namespace
 

@@ -110,7 +110,7 @@ TEST_CASE("Caltech-256: a written split is read instead of drawn") {
   const Caltech256Options options{.train_per_class = 20, .seed = 5};
   const Dataset val = open_caltech256(tree.root(), "val", options);
   const fs::path file = tree.root() / "acol_split.txt";
-  write_caltech256_split(tree.root(), options, file);
+  CHECK(write_caltech256_split(tree.root(), options, file).starts_with("the split was drawn: 20 pictures"));
   const std::string text = text_of_file(file);
   CHECK(contains(text, "# Caltech-256: the split was drawn: 20 pictures a class for training, seed 5\n"));
   CHECK(contains(text, "\nval " + val.samples[0].id + "\n"));
@@ -118,6 +118,9 @@ TEST_CASE("Caltech-256: a written split is read instead of drawn") {
   CHECK(ids(read) == ids(val));
   CHECK(notes_with(read, "acol_split.txt") == 1);
   CHECK(open_caltech256(tree.root(), "train").samples.size() == 40);
+  // It is what others write, too, whatever they ask for.
+  CHECK(write_caltech256_split(tree.root(), {.seed = 6}, tree.root() / "again.txt") ==
+        "the split is that of " + file.string());
 
   // Beside the class folders does as well.
   fs::rename(file, tree.root() / "256_ObjectCategories/acol_split.txt");

@@ -5,21 +5,14 @@
 
 #include "acol/data/image.h"
 #include "acol/data/inspect.h"
-#include "acol/data/published_sizes.h"
-#include "program.h"
-#include "tensor/check.h"
+#include "tests/tree.h"
 
 using namespace acol;
+using namespace acol::testing;
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-using Strings = std::vector<std::string>;
 
 namespace {
-
-void put(const fs::path& path, const std::string& text) {
-  fs::create_directories(path.parent_path());
-  write(path, text);
-}
 
 std::string picture(int width, int height, int seed = 0) {
   Image image{width, height, {}};
@@ -163,6 +156,15 @@ TEST_CASE("each note") {
         "note pictures of another format than their name says; the content counts: a/2.JPEG is a PNG |");
   fs::rename(world.folder / "a/2.JPEG", world.folder / "a/2.png");
 
+  put(world.folder / "b/more/6.png", picture(10, 8));
+  put(world.folder / "b/7.webp", "");
+  put(world.folder / "b/.hidden", "");
+  CHECK(finding_of(good) ==
+        "note things beside the pictures that are not called like one; passed over: b/7.webp | b/more |");
+  CHECK(with([](Dataset& d) { d.layout = "list"; }) == "");
+  fs::remove_all(world.folder / "b/more");
+  fs::remove(world.folder / "b/7.webp");
+
   fs::copy(world.folder / "a/1.png", world.folder / "b/5.png");
   const auto a_copy = [](Dataset& d) { d.samples.push_back({.id = "b/5.png", .label = 1, .boxes = {{0, 0, 1, 1}}}); };
   CHECK(with(a_copy) == "");
@@ -170,44 +172,40 @@ TEST_CASE("each note") {
         "note pictures with the same content, but another label: b/5.png = a/1.png |");
 }
 
-TEST_CASE("the length of known sets") {
-  const auto said = [](const char* layout, const char* split, int classes, std::size_t pictures, std::size_t boxes) {
-    Dataset data;
-    data.layout = layout;
-    data.split = split;
-    data.class_ids.resize(static_cast<std::size_t>(classes));
-    data.samples.resize(pictures);
-    std::string text;
-    compare_with_published(
-        data, boxes, [&](bool fatal, const std::string& what) { text += (fatal ? "FATAL " : "note ") + what + "\n"; });
-    return text;
-  };
-  CHECK(said("cub", "train", 200, 5994, 0) == "");
-  CHECK(said("cub", "train", 200, 5993, 0) == "FATAL 5993 pictures, CUB-200-2011 has 5994 in train\n");
-  CHECK(said("cub", "test", 200, 5794, 0) == "");
-  CHECK(said("ilsvrc", "val", 1000, 50001, 0) == "FATAL 50001 pictures, ILSVRC has 50000 in val\n");
-  CHECK(said("ilsvrc", "val", 10, 500, 0) == "note a part of ILSVRC: 10 of its 1000 classes\n");
-  CHECK(said("wsol", "test", 1000, 50000, 80477) == "");
-  CHECK(said("wsol", "test", 1000, 50000, 80476) == "FATAL 80476 boxes, ILSVRC has 80477 in test\n");
-  CHECK(said("wsol", "test", 100, 5000, 0) == "");
-  CHECK(said("wsol", "test", 3, 7, 0) == "");  // somebody's own
-  CHECK(said("folder", "train", 200, 1, 0) == "");
-
+// A picture of 40x20 is 20x40 once it is turned.
+TEST_CASE("EXIF: boxes and sizes are for the picture as it is seen") {
   const TemporaryFolder folder;
-  put(folder / "257.clutter/257_0001.jpg", "");
-  Dataset caltech;
-  caltech.layout = "caltech256";
-  caltech.split = "all";
-  caltech.root = folder.path();
-  caltech.class_ids = {"001.ak47"};
-  caltech.samples.resize(30606);
-  std::string text;
-  const auto keep = [&](bool, const std::string& what) { text += what; };
-  compare_with_published(caltech, 0, keep);
-  CHECK(text == "");
-  caltech.samples.resize(30607);
-  compare_with_published(caltech, 0, keep);
-  CHECK(contains(text, "30608 pictures with 257.clutter"));
+  const auto png_with = [](int orientation) {
+    std::string exif = std::string("MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", 19) +
+                       static_cast<char>(orientation) + std::string(6, '\0');
+    // Nobody looks at the checksum of a chunk that is not needed.
+    const std::string chunk = std::string("\0\0\0", 3) + static_cast<char>(exif.size()) + "eXIf" + exif + "sum!";
+    return picture(40, 20).insert(33, chunk);  // after IHDR
+  };
+  put(folder / "a.png", png_with(6));
+  Dataset data;
+  data.layout = "voc";
+  data.root = folder.path();
+  data.class_ids = data.class_names = {"a"};
+  data.samples.push_back({.id = "a.png", .label = 0, .boxes = {{0, 25, 19, 39}}, .width = 20, .height = 40});
+  CHECK(texts(inspect(data)) ==
+        Strings{"FATAL pictures of another size than the lists say: a.png: 40x20, in the list 20x40 (the EXIF "
+                "orientation explains it: --exif) |",
+                "FATAL boxes wholly outside their picture: a.png [0 25 19 39] of 40x20 |",
+                "note pictures with an EXIF orientation, which is ignored unless --exif is given: a.png: 6 |"});
+  data.apply_exif = true;
+  CHECK(finding_of(data) == "note pictures turned as their EXIF orientation says: a.png: 6 |");
+  data.samples[0].width = 40;
+  data.samples[0].height = 20;
+  CHECK(contains(finding_of(data),
+                 "FATAL pictures of another size than the lists say: a.png: 20x40, in the list 40x20 "
+                 "(before it was turned: --exif is not for this list)"));
+  data.samples[0].width = data.samples[0].height = 0;
+  data.samples[0].boxes = {{25, 0, 39, 19}};  // for the picture as stored
+  CHECK(contains(finding_of(data), "FATAL boxes wholly outside their picture: a.png [25 0 39 19] of 20x40"));
+  // Half a turn keeps the size.
+  put(folder / "a.png", png_with(3));
+  CHECK(finding_of(data) == "note pictures turned as their EXIF orientation says: a.png: 3 |");
 }
 
 TEST_CASE("pictures that two splits share") {

@@ -153,6 +153,7 @@ TEST_CASE("a threshold is chosen on one split and reported on another") {
 
   check_error({"--threshold-from", curve, "--box-rule", "gradcam"}, 1, "cam-paper");
   check_error({"--threshold-from", curve, "--box-rule", "dt-box"}, 2, "dt-box");
+  check_error({"--threshold-from", curve, "--box-rule", "cam-paper:0.3"}, 2, "says already what is cut");
   check_error({"--threshold-from", curve, "--box-threshold", "0.2"}, 2, "--threshold-from");
   check_error({"--curve", curve, "--box-rule", "dt-box"}, 2, "dt-box");
   write(curve, "{}");

@@ -8,15 +8,11 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "acol/data/image.h"
-#include "acol/evaluate/class_maps.h"
-#include "acol/evaluate/evaluate.h"
 #include "acol/evaluate/max_box_acc.h"
 #include "acol/localizer.h"
 #include "acol/report/npy.h"
 #include "autograd/ops.h"
-#include "tests/small_network.h"
-#include "tests/tiny_set.h"
+#include "tests/evaluated.h"
 
 using namespace acol;
 using namespace acol::testing;
@@ -25,27 +21,9 @@ using Json = nlohmann::json;
 
 namespace {
 
-// Seven classes, so that five guesses do not cover all.
 const TinySet& set() {
-  static const TinySet one({.classes = 7, .train = 1, .val = 5, .size = 48, .seed = 9});
+  static const TinySet one({.classes = classes, .train = 1, .val = 5, .size = 48, .seed = 9});
   return one;
-}
-
-Preprocessing preprocessing() {
-  Preprocessing how;
-  how.resize = how.crop = 32;
-  return how;
-}
-
-// Untrained, but with biases and running statistics that differ from picture to picture in what they favour.
-std::shared_ptr<Network> untrained(Method method = Method::acol, int classes = 7) {
-  NetworkConfig config = small_config("vgg11_bn", method);
-  config.width = 0.05;
-  config.classes = classes;
-  auto network = std::make_shared<Network>(config);
-  randomise(*network, 41);
-  network->set_training(false);
-  return network;
 }
 
 Tensor input_of(const Image& image) {
@@ -140,15 +118,6 @@ void check_figures(const Evaluation& got, const Naive& want) {
   CHECK(got.top1_loc_err.value() == 100 - percent(want.top1_found, want.with_box));
   CHECK(got.top5_loc_err.value() == 100 - percent(want.top5_found, want.with_box));
   CHECK(got.gt_known_loc.value() == percent(want.known_found, want.with_box));
-}
-
-// Without the sweep over thresholds, which takes most of the time.
-EvaluateOptions quick(int batch_size = 6) {
-  EvaluateOptions options;
-  options.batch_size = batch_size;
-  options.workers = 1;
-  options.max_box_acc = false;
-  return options;
 }
 
 }  // namespace

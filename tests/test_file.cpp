@@ -9,8 +9,10 @@
 
 #include "tensor/check.h"
 #include "tensor/file.h"
+#include "tests/error_of.h"
 
 using namespace acol;
+using acol::testing::error_of;
 namespace fs = std::filesystem;
 
 namespace {
@@ -29,15 +31,6 @@ struct Folder {
     return count;
   }
 };
-
-std::string error_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 

@@ -2,21 +2,18 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "acol/data/index_cache.h"
 #include "acol/data/layouts.h"
-#include "program.h"
-#include "tensor/check.h"
 #include "tensor/file.h"
+#include "tests/tree.h"
 
 using namespace acol;
+using namespace acol::testing;
 namespace fs = std::filesystem;
 
 namespace {
-
-void put(const fs::path& path, const std::string& text = "x") {
-  fs::create_directories(path.parent_path());
-  write(path, text);
-}
 
 struct World {
   TemporaryFolder folder;
@@ -56,7 +53,7 @@ bool same(const Dataset& a, const Dataset& b) {
   };
   return a.layout == b.layout && a.root == b.root && a.mask_root == b.mask_root && a.split == b.split &&
          a.class_ids == b.class_ids && a.class_names == b.class_names && a.notes == b.notes &&
-         a.apply_exif == b.apply_exif &&
+         a.cut_boxes == b.cut_boxes && a.apply_exif == b.apply_exif &&
          std::equal(a.samples.begin(), a.samples.end(), b.samples.begin(), b.samples.end(), same_sample);
 }
 
@@ -89,7 +86,9 @@ TEST_CASE("every field survives") {
                .class_ids = {"a", ""},
                .class_names = {"\xc3\xa4", std::string("b\0c", 3)},
                .samples = {},
-               .notes = {"one", "two\nlines"}};
+               .notes = {"one", "two\nlines"},
+               .cut_boxes = true,
+               .apply_exif = true};
   data.samples.push_back({.id = "train/a/1.png", .label = 1, .boxes = {{-3, 0, 1 << 30, 7}, {1, 2, 3, 4}}});
   data.samples.push_back({.id = "train/a/10.png", .label = -1, .masks = {"m", "n"}, .ignore_mask = "i", .width = 640});
   data.samples.push_back({.id = "t", .height = 300, .blacklisted = true});
@@ -161,6 +160,21 @@ TEST_CASE("places outside the data set, even those that are not there yet") {
   put(world.folder / "later/y.txt");
   world.settle();
   CHECK_FALSE(open());
+}
+
+TEST_CASE("ILSVRC: XML files are looked at only where boxes come from them") {
+  World world;
+  const auto trees = [&] { return layout_of(world.data, "ilsvrc").sources(world.data).trees; };
+  const auto watches = [&](const char* folder) {
+    const std::vector<fs::path> all = trees();
+    return std::find(all.begin(), all.end(), world.data / folder) != all.end();
+  };
+  CHECK(watches("Annotations/CLS-LOC"));
+  put(world.data / "LOC_val_solution.csv");
+  CHECK(watches("Annotations/CLS-LOC"));  // train's
+  put(world.data / "LOC_train_solution.csv");
+  CHECK_FALSE(watches("Annotations/CLS-LOC"));
+  CHECK(trees() == std::vector<fs::path>{world.data});
 }
 
 TEST_CASE("what is still being written is not kept") {

@@ -2,33 +2,16 @@
 #include <doctest/doctest.h>
 
 #include "acol/data/list_files.h"
-#include "program.h"
-#include "tensor/check.h"
+#include "tests/tree.h"
 
 using namespace acol;
+using namespace acol::testing;
 namespace fs = std::filesystem;
-using Strings = std::vector<std::string>;
 
 namespace {
 
-void put(const fs::path& path, const std::string& text) {
-  fs::create_directories(path.parent_path());
-  write(path, text);
-}
-
-Strings ids(const Dataset& data) {
-  Strings all;
-  for (const Sample& sample : data.samples) all.push_back(sample.id + "=" + std::to_string(sample.label));
-  return all;
-}
-
 std::string why(const fs::path& root, const std::string& split) {
-  try {
-    open_list_files(root, split);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  return error_of([&] { open_list_files(root, split); });
 }
 
 }  // namespace

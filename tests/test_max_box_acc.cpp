@@ -90,6 +90,21 @@ TEST_CASE("thresholds as numpy.arange makes them") {
   CHECK_THROWS_AS(thresholds(1e-9), Error);
 }
 
+TEST_CASE("thresholds for people have no tails, and the best one is the first of equal ones") {
+  for (const double step : {0.001, 0.00002}) {
+    const std::vector<double> taus = thresholds(step);
+    int changed = 0;
+    for (std::size_t i = 0; i < taus.size(); ++i) {
+      const double want = static_cast<double>(i) / std::round(1 / step);
+      CHECK(rounded_threshold(taus[i]) == want);
+      changed += taus[i] != want;
+    }
+    CHECK(changed > 0);
+  }
+  CHECK(rounded_threshold(0.28700000000000003) == 0.287);
+  CHECK(index_of_best({1, 3, 2, 3}) == 1);
+}
+
 TEST_CASE("boxes at every threshold and the metric over whole sets, against NumPy and OpenCV") {
   const std::vector<std::string> lines = golden::contour_lines();
   int sets = 0, maps = 0;

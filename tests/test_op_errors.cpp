@@ -7,21 +7,12 @@
 #include <vector>
 
 #include "autograd/ops.h"
+#include "tests/error_of.h"
 
 using namespace acol;
+using acol::testing::error_of;
 
-namespace {
-
-std::string error_of(const std::function<void()>& run) {
-  try {
-    run();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("every operation names itself, what it expected and what came") {
   const Variable image(Tensor::zeros({2, 4, 4, 3})), filters(Tensor::zeros({5, 3, 3, 3})), row(Tensor::zeros({2, 3})),

@@ -69,6 +69,12 @@ TEST_CASE("ticks are round and hold the data between them") {
   const Numbers one = round_ticks(7, 7, 5);
   CHECK(one.front() < 7);
   CHECK(one.back() > 7);
+  // Equal up to rounding is equal: no ticks that differ in the tenth digit.
+  const Numbers nearly = round_ticks(50, 50.00000000001, 7);
+  CHECK(nearly.front() < 49);
+  CHECK(nearly.back() > 51);
+  CHECK(nearly.size() < 20);
+  CHECK(round_ticks(1e17, 1e17 + 32, 5).size() < 20);
   CHECK_THROWS_AS(round_ticks(no_number, 1, 5), Error);
   CHECK_THROWS_AS(round_ticks(2, 1, 5), Error);
   CHECK_THROWS_AS(round_ticks(0, 1, 1), Error);
@@ -161,6 +167,25 @@ TEST_CASE("names stand for numbers, and long texts stay in the picture") {
   plot.series = {{std::string(200, 'S'), {0, 1, 2}, {5, 5, 5}, blue}};
   const Image image = draw_plot(plot);
   CHECK(places_of(image, blue, 400).count > 50);
+  // Cut, and not running out of the picture: the last columns are white.
+  plot.y_label = std::string(300, 'Y');
+  const Image labelled = draw_plot(plot);
+  for (int y = 0; y < labelled.height; ++y)
+    for (const int x : {0, 5, 10, labelled.width - 10, labelled.width - 5, labelled.width - 1})
+      CHECK(pixel(labelled, x, y) == palette::white);
+  // The first label, centred, would begin left of the picture.
+  const auto ink_below = [](const Plot& some, int right) {
+    const Image image = draw_plot(some);
+    int count = 0;
+    for (int y = image.height - 80; y < image.height; ++y)
+      for (int x = 0; x < right; ++x) count += pixel(image, x, y).at(0) < 160;
+    return count;
+  };
+  Plot named = small_plot();
+  named.x_names = {"N", "n", "n", "n"};
+  const int short_label = ink_below(named, 150);
+  named.x_names[0] = std::string(100, 'N');
+  CHECK(ink_below(named, 150) >= short_label);
   plot.width = 200;
   plot.height = 150;
   CHECK(draw_plot(plot).width == 200);

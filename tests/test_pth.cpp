@@ -133,6 +133,31 @@ TEST_CASE("what acol writes is read back, to the bit; equal contents give equal 
   CHECK(text_of_file(path) == bytes);
 }
 
+TEST_CASE("a safetensors file whose length begins as PyTorch's files do") {
+  const TemporaryFolder folder;
+  for (const int length : {0x180, 0x4b50}) {  // 80 01, and "PK"
+    CAPTURE(length);
+    std::string header = R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+    header.resize(static_cast<std::size_t>(length), ' ');
+    std::string bytes{static_cast<char>(length), static_cast<char>(length >> 8)};
+    bytes.append(6, '\0').append(header).append(4, '\0');
+    write(folder / "odd.safetensors", bytes);
+    CHECK(WeightFile(folder / "odd.safetensors").read("w").at(0) == 0);
+  }
+}
+
+TEST_CASE("a checkpoint that holds itself under every name is no endless search") {
+  // {"a1": 1, ..., "state_dict": itself, "model": itself, ...}
+  std::string object = "\x80\x02}q\x01(";
+  for (int i = 0; i < 200'000; ++i) object += std::string("U\x02zz") + "N";
+  for (const char* key : {"state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights"})
+    object += std::string("U") + static_cast<char>(std::strlen(key)) + key + "h\x01";
+  const std::string start = text_of_file(pth_path("pth_legacy")).substr(0, 15) + "\x80\x02M\xe9\x03.";
+  const TemporaryFolder folder;
+  write(folder / "loop.pth", start + "\x80\x02}U\x0dlittle_endian\x88s." + object + "u.\x80\x02].");
+  CHECK(contains(refusal(folder / "loop.pth"), "no tensors under names"));
+}
+
 TEST_CASE("cut off at any byte: refused in one line") {
   const TemporaryFolder folder;
   for (const char* name : {"pth_zip", "pth_legacy"}) {
@@ -144,7 +169,8 @@ TEST_CASE("cut off at any byte: refused in one line") {
       write(path, bytes.substr(0, length));
       CAPTURE(name);
       CAPTURE(length);
-      CHECK(refusal(path) != "");
+      const std::string line = refusal(path);
+      CHECK_MESSAGE((contains(line, "cut off") || (length < 3 && contains(line, "neither"))), line);
     }
   }
 }
@@ -219,8 +245,7 @@ TEST_CASE("other files, and files of torch.save() that cannot be read, get a sen
   // The same text in the archive's list, which is what counts, and not in front of the data.
   const std::size_t list = zip.rfind("pth_zip/data/3");
   refused(std::string(zip).replace(list, 14, "pth_zip/data/X"), "storage \"3\" are missing");
-  CHECK(refusal(pth_path("pth_values")) != "");
-  CHECK(refusal(folder / "none.pth") != "");
+  CHECK(contains(refusal(folder / "none.pth"), "No such file"));
   // Pickles of torch.save(), but no weights.
   const TemporaryFolder other;
   write_pth(other / "empty.pth", {});

@@ -61,9 +61,7 @@ const World& world() {
 }
 
 void check_error(const Words& words, int status, const std::string& part) {
-  const Output output = run(words);
-  check_one_line_error(words, output, status);
-  CHECK_MESSAGE(contains(output.err, part), output.err);
+  check_one_line_error(words, run(words), status, part);
 }
 
 const Json& figure(const Json& results, std::size_t protocol, std::size_t index) {
@@ -193,6 +191,20 @@ TEST_CASE("a trial says so, loudly") {
   check_error(w.command("trial"), 1, "begun with other settings");
 }
 
+TEST_CASE("a protocol that needs masks, on data without: the others are measured, and the report says why") {
+  const World& w = world();
+  const std::string data = w.out("no-masks");
+  fs::copy(w.data, data, fs::copy_options::recursive);
+  fs::remove_all(data + "/val_masks");
+  const Output output =
+      run({"reproduce", w.recipe, "--data", data, "--out", w.out("maskless"), "--epochs", "1", "--per-class", "2"});
+  REQUIRE_MESSAGE(output.status == 0, output.err);
+  CHECK(contains(output.out, "not measured: it needs masks"));
+  const Json results = json_of(w.out("maskless") + "/results.json");
+  CHECK(figure(results, 0, 0).at("ours").is_number());
+  CHECK(figure(results, 3, 0).at("ours").is_null());
+}
+
 TEST_CASE("the list") {
   const World& w = world();
   const Output all = run({"reproduce", "--list", "--no-measure"});
@@ -288,4 +300,5 @@ TEST_CASE("what sweep refuses, in one line") {
   check_error(joined(base, {"--vary", "lr=0.1,0.2", "--lr", "0.1"}), 2, "both given and varied");
   check_error(joined(base, {"--vary", "preset=paper,scratch"}), 2, "preset");
   check_error(joined(base, {"--vary", "lr=0.1", "--box-rule", "biggest"}), 2, "--box-rule");
+  check_error(joined(base, {"--recipe", "cub-acol-official"}), 2, "vgg16-397923af.pth");
 }

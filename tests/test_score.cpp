@@ -1,4 +1,4 @@
-// acol score and what is behind it: small sets in wsolevaluation's lists and in folders, maps with known figures.
+// What is behind acol score: a small set, and maps with known figures.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -9,59 +9,15 @@
 #include "acol/data/image.h"
 #include "acol/evaluate/centre_box.h"
 #include "acol/evaluate/max_box_acc.h"
-#include "acol/evaluate/score_maps.h"
-#include "acol/report/npy.h"
-#include "program.h"
+#include "scored_set.h"
 #include "tensor/threads.h"
 
 using namespace acol;
+using namespace acol::testing;
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-using Words = std::vector<std::string>;
 
 namespace {
-
-// Zeros with a rectangle of ones.
-ScoreMap block(int width, int height, const Box& box) {
-  ScoreMap map{width, height, std::vector<double>(static_cast<std::size_t>(width * height), 0.0)};
-  for (int y = box.y0; y <= box.y1; ++y)
-    for (int x = box.x0; x <= box.x1; ++x) map.values[static_cast<std::size_t>(y * width + x)] = 1;
-  return map;
-}
-
-void save(const fs::path& path, const ScoreMap& map) {
-  fs::create_directories(path.parent_path());
-  write_npy(path, map);
-}
-
-Sample boxed(const std::string& id, int label, std::vector<Box> boxes, int width, int height) {
-  Sample sample;
-  sample.id = id;
-  sample.label = label;
-  sample.boxes = std::move(boxes);
-  sample.width = width;
-  sample.height = height;
-  return sample;
-}
-
-// Three pictures of 40 x 20 that exist in this list only.
-Dataset small_set() {
-  Dataset data;
-  data.root = "/nowhere";
-  data.split = "test";
-  data.class_ids = data.class_names = {"a", "b"};
-  data.samples = {boxed("a/1.jpg", 0, {{4, 2, 15, 9}}, 40, 20),
-                  boxed("a/2.jpg", 0, {{0, 0, 3, 3}, {20, 10, 39, 19}}, 40, 20),
-                  boxed("b/3.png", 1, {{10, 5, 29, 14}}, 40, 20)};
-  return data;
-}
-
-ScoreOptions options_for(const std::string& maps, ScoreProtocol protocol = ScoreProtocol::wsol) {
-  ScoreOptions options;
-  options.maps = maps;
-  options.protocol = protocol;
-  return options;
-}
 
 std::string error_of(const Dataset& data, const ScoreOptions& options) {
   try {
@@ -70,25 +26,6 @@ std::string error_of(const Dataset& data, const ScoreOptions& options) {
     return error.what();
   }
   return "none";
-}
-
-// The lists of small_set() in wsolevaluation's form. No picture is written.
-std::string write_lists(const TemporaryFolder& folder) {
-  const std::string root = folder / "metadata";
-  fs::create_directories(root + "/test");
-  write(root + "/test/image_ids.txt", "a/1.jpg\na/2.jpg\nb/3.png");
-  write(root + "/test/class_labels.txt", "a/1.jpg,0\na/2.jpg,0\nb/3.png,1\n");
-  write(root + "/test/image_sizes.txt", "a/1.jpg,40,20\na/2.jpg,40,20\nb/3.png,40,20\n");
-  write(root + "/test/localization.txt", "a/1.jpg,4,2,15,9\na/2.jpg,0,0,3,3\na/2.jpg,20,10,39,19\nb/3.png,10,5,29,14");
-  return root;
-}
-
-Output run(const Words& words) { return run_program(joined({"score"}, words), {"OMP_WAIT_POLICY=passive"}); }
-
-void check_error(const Words& words, int status, const std::string& part) {
-  const Output output = run(words);
-  check_one_line_error(words, output, status);
-  CHECK_MESSAGE(contains(output.err, part), output.err);
 }
 
 }  // namespace
@@ -152,6 +89,57 @@ TEST_CASE("center and whole are maps like any other") {
   CHECK(half.max_box_acc == doctest::Approx(100.0 / 3));
   CHECK(half.max_box_acc_at.value()[2] == 0);
   CHECK(score_maps(large, options_for("whole", ScoreProtocol::cam)).gt_known_loc == doctest::Approx(100.0 / 3));
+}
+
+TEST_CASE("center by a box rule: the box of the centre map at each picture's own size") {
+  Dataset data;
+  data.root = "/nowhere";
+  data.class_ids = data.class_names = {"a"};
+  const BoxRule rule = parse_box_rule("cam-paper:0.6");
+  for (const auto& [width, height] : {std::pair{40, 20}, {40, 80}, {20, 20}, {40, 20}, {20, 80}}) {
+    const ScoreMap map = resized(centre_map(224), width, height, rule.interpolation());
+    data.samples.push_back(
+        boxed(std::to_string(data.samples.size()) + ".jpg", 0, {predicted_box(map, rule)}, width, height));
+  }
+  ScoreOptions options = options_for("center", ScoreProtocol::cam);
+  options.box_rule = rule;
+  CHECK(score_maps(data, options).gt_known_loc == 100);
+  options.box_rule = parse_box_rule("largest-contour:0.6");  // on its own grid, and the truth too
+  CHECK(score_maps(data, options).gt_known_loc == 100);
+  options.box_rule = parse_box_rule("cam-paper:0.9");
+  CHECK(score_maps(data, options).gt_known_loc == 0);
+}
+
+TEST_CASE("true boxes that reach beyond their picture are cut to it, whatever the maps are (CUB-200-2011)") {
+  const TemporaryFolder folder;
+  Dataset cut = small_set();
+  cut.samples[0].boxes = {{0, 0, 39, 19}};
+  cut.samples[1].boxes = {{0, 0, 3, 3}, {20, 5, 39, 19}};
+  cut.samples[2].boxes = {{2, 2, 39, 19}};
+  for (const Sample& sample : cut.samples)
+    save(fs::path(folder / "maps") / (sample.id + ".npy"), block(40, 20, sample.boxes.back()));
+  Dataset beyond = cut;
+  for (Sample& sample : beyond.samples)
+    for (Box& box : sample.boxes)
+      if (box.x1 == 39) box = {box.x0, box.y0, box.x1 + 25, box.y1 + 12};
+  Dataset left = beyond;
+  beyond.cut_boxes = true;
+  for (const std::string& maps : {folder / "maps", std::string("center"), std::string("whole")})
+    for (const ScoreProtocol protocol : {ScoreProtocol::wsol, ScoreProtocol::cam}) {
+      CAPTURE(maps);
+      CAPTURE(name_of(protocol));
+      ScoreOptions options = options_for(maps, protocol);
+      options.bootstrap = BootstrapOptions{.resamples = 20};
+      const MapScores want = score_maps(cut, options), got = score_maps(beyond, options);
+      CHECK(to_json(got) == to_json(want));
+      CHECK(got.truth_on_grid == want.truth_on_grid);
+      const MapScores uncut = score_maps(left, options);
+      CHECK(uncut.max_box_acc.has_value() == (protocol == ScoreProtocol::wsol));
+      if (protocol == ScoreProtocol::wsol)
+        CHECK(*uncut.max_box_acc < *want.max_box_acc);
+      else
+        CHECK(*uncut.gt_known_loc < *want.gt_known_loc);
+    }
 }
 
 TEST_CASE("cam and ilsvrc: the rule's box on the picture, against every true box") {
@@ -322,57 +310,4 @@ TEST_CASE("any number of threads, intervals, stopping") {
   }
   options.stop_requested = [] { return true; };
   CHECK(contains(error_of(data, options), "stopped"));
-}
-
-TEST_CASE("acol score on wsolevaluation's lists: no picture is needed") {
-  const TemporaryFolder folder;
-  const std::string lists = write_lists(folder), out = folder / "new/scores.json";
-  const Output output = run({"--maps", "center", "--metadata", lists, "--image-root", "/nowhere", "--out", out});
-  REQUIRE_MESSAGE(output.status == 0, output.err);
-  CHECK(contains(output.out, "MaxBoxAccV2"));
-  CHECK(contains(output.out, "centre box"));
-  const Json json = Json::parse(text_of_file(out));
-  CHECK(json.at("n") == 3);
-  const MapScores want = score_maps(small_set(), options_for("center"));
-  CHECK(json.at("max_box_acc").get<double>() == want.max_box_acc.value());
-  CHECK(json.at("max_box_acc_v2").get<double>() == want.max_box_acc_v2.value());
-  CHECK(json.at("max_box_acc_at").at("0.7").get<double>() == want.max_box_acc_at.value()[2]);
-  CHECK(json.at("best_threshold").get<double>() == want.best_threshold.value());
-  CHECK(json.at("pxap").is_null());
-  CHECK(json.at("curves").at("max_box_acc").size() == 1000);
-  CHECK(json.at("centre_box").at("max_box_acc") == json.at("max_box_acc"));
-  CHECK(run({"--maps", "whole", "--metadata", lists, "--protocol", "cam"}).status == 0);
-
-  check_error({"--maps", "center"}, 2, "--metadata");
-  check_error({"--maps", "center", "--metadata", lists, "--protocol", "voc"}, 2, "wsol, cam and ilsvrc");
-  check_error({"--maps", "center", "--metadata", lists, "--box-rule", "best"}, 2, "best");
-  check_error({"--maps", "center", "--metadata", lists, "--normalise", "zscore"}, 2, "zscore");
-  check_error({"--maps", "center", "--data", lists, "--mask-root", lists}, 2, "belong to --metadata");
-  check_error({"--maps", folder / "none", "--metadata", lists}, 1, "no such folder");
-}
-
-TEST_CASE("acol score on a folder of pictures, whose sizes it looks up") {
-  const TemporaryFolder folder;
-  const std::string data = folder / "data", maps = folder / "maps", out = folder / "scores.json";
-  REQUIRE(
-      run_program({"synth", "--out", data, "--classes", "2", "--train", "1", "--val", "2", "--size", "40"}).status ==
-      0);
-  const Dataset set = open_dataset(data, "val");
-  for (const Sample& sample : set.samples)
-    save(fs::path(maps) / (sample.id + ".npy"), block(40, 40, sample.boxes.at(0)));
-  const Output output = run({"--maps", maps, "--data", data, "--ci", "20", "--box-rule", "cam-paper", "--out", out});
-  REQUIRE_MESSAGE(output.status == 0, output.err);
-  const Json json = Json::parse(text_of_file(out));
-  CHECK(json.at("n") == 4);
-  CHECK(json.at("max_box_acc") == 100);
-  CHECK(json.at("gt_known_loc") == 100);
-  CHECK(json.at("intervals").at("max_box_acc") == Json{100, 100});
-  CHECK(contains(output.out, "resamples"));
-
-  fs::remove(maps + "/" + set.samples[0].id + ".npy");
-  check_error({"--maps", maps, "--data", data}, 1, set.samples[0].id);
-  const Output fewer = run({"--maps", maps, "--data", data, "--allow-missing"});
-  CHECK(fewer.status == 0);
-  CHECK(contains(fewer.err, "no map for " + set.samples[0].id));
-  CHECK(contains(fewer.out, "1 without a map left out"));
 }

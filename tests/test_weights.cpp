@@ -7,6 +7,7 @@
 #include "acol/train/convert.h"
 #include "autograd/ops.h"
 #include "tests/compare.h"
+#include "tests/error_of.h"
 #include "tests/golden_file.h"
 #include "tests/program.h"
 #include "tests/small_network.h"
@@ -41,11 +42,12 @@ class Names {
   Names& trunk(const std::string& arch, const std::string& prefix = "") {
     return trunk(arch, [&](const std::string& name) { return prefix + name; });
   }
+  void save(const fs::path& path) const { write_safetensors(path, file_); }
   WeightFile file() const {
     static const TemporaryFolder folder;
     static int number = 0;
     const fs::path path = folder / ("names" + std::to_string(number++) + ".safetensors");
-    write_safetensors(path, file_);
+    save(path);
     return WeightFile(path);
   }
 
@@ -53,20 +55,8 @@ class Names {
   SafetensorsFile file_;
 };
 
-template <class Body>
-std::string error_of(const Body& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 void check_error(const Words& words, int status, const std::string& part) {
-  const Output output = run_program(words);
-  check_one_line_error(words, output, status);
-  CHECK_MESSAGE(contains(output.err, part), output.err);
+  check_one_line_error(words, run_program(words), status, part);
 }
 
 }  // namespace
@@ -183,6 +173,15 @@ TEST_CASE("prefixes of wrappers go") {
       Names().trunk("vgg11", [](const std::string& name) { return "features.module." + name.substr(9); }).file();
   CHECK(match_weights(inner, "vgg11").trunk_problem == "");
   CHECK(match_weights(inner, "vgg11").file_name.size() == 16);
+  const WeightFile both =
+      Names()
+          .trunk("vgg11", [](const std::string& name) { return "module.features.module." + name.substr(9); })(
+              "module.cls.0.weight", {1})
+          .file();
+  CHECK(match_weights(both, "vgg11").file_name.size() == 16);
+  CHECK(both.find("cls.0.weight") != nullptr);
+  CHECK(both.notes() ==
+        std::vector<std::string>{"'features.module.' read as 'features.'", "prefix 'module.' taken off"});
   CHECK(error_of([] { Names().trunk("vgg11").trunk("vgg11", "module.").file(); }).find("twice") != std::string::npos);
 }
 
@@ -198,6 +197,14 @@ TEST_CASE("files that do not fit say why") {
                    architecture_of(Names()("features.0.weight", {8, 3, 3, 3}).file());
                  }),
                  "1 convolution;"));
+  // Numbers are taken as they are written: 04 is no name of layer 4.
+  const Names odd = Names().trunk("vgg16")("cls.0.weight", {24, 12, 3, 3})("cls.2.weight", {24, 24, 3, 3})(
+      "cls.04.weight", {9, 24, 1, 1})("cls.4.weight", {});
+  CHECK(contains(error_of([&] { network_of(odd.file()); }), "no classifier"));
+  // A small file that claims a large network is refused before any is made.
+  const Names claim = Names().trunk("vgg16")("cls.0.weight", {4096, 0, 3, 3})("cls.2.weight", {1, 1, 3, 3})(
+      "cls.4.weight", {1'000'000, 0, 1, 1});
+  CHECK(contains(error_of([&] { model_from_weights(claim.file()); }), "do not fit one another"));
   // A classifier for other classes is no obstacle to training.
   const Names heads = Names().trunk("vgg16")("cls.0.weight", {24, 12, 3, 3})("cls.2.weight", {24, 24, 3, 3})(
       "cls.4.weight", {9, 24, 1, 1});
@@ -277,14 +284,16 @@ TEST_CASE("the program: a PyTorch ACoL becomes a model, works, and goes back to 
   for (const std::string& id : ids) lines += id + "\n";
   write(classes, lines);
 
-  const Output made = run_program({"weights", "convert", pth_path("pth_official"), model, "--classes-file", classes,
-                                   "--resize", "36", "--crop", "32", "--erase-threshold", "0.7"});
+  const Output made =
+      run_program({"weights", "convert", pth_path("pth_official"), model, "--classes-file", classes, "--resize", "36",
+                   "--crop", "32", "--resize-mode", "warp", "--erase-threshold", "0.7"});
   REQUIRE_MESSAGE(made.status == 0, made.err);
   for (const char* part : {"acol, vgg16, width 0.0234375, map stride 8, 5 classes", "PyTorch, legacy", "'state_dict'"})
     CHECK_MESSAGE(contains(made.out, part), made.out);
   const Model loaded = load_model(model);
   CHECK(loaded.class_ids == ids);
   CHECK(loaded.config.preprocessing.crop == 32);
+  CHECK(loaded.config.preprocessing.resize_mode == ResizeMode::warp);
   CHECK(loaded.config.network.erase_threshold == 0.7);
   const Output measured = run_program({"eval", "--model", model, "--data", data, "--threads", "1"});
   CHECK_MESSAGE(measured.status == 0, measured.err);
@@ -322,6 +331,16 @@ TEST_CASE("the program: a PyTorch ACoL becomes a model, works, and goes back to 
   const auto mean = load_model(folder / "a/last.safetensors").config.preprocessing.mean;
   CHECK(std::abs(static_cast<double>(mean[0]) * 255 - 123.68) < 1e-4);
   CHECK(contains(train("b", {"--weights", trunk}).err, "26 tensors from"));
+
+  // A file with another classifier is listed as well, and what steers a terminal is not printed.
+  Names()
+      .trunk("vgg16")("cls.0.weight", {24, 12, 3, 3})("cls.2.weight", {24, 12, 3, 3})("cls.4.weight", {5, 24, 1, 1})(
+          "\x1b[2J", {1})
+      .save(folder / "other.safetensors");
+  const Output other = run_program({"weights", folder / "other.safetensors"});
+  CHECK(other.status == 0);
+  CHECK(contains(other.out, "no classifier that fits"));
+  CHECK((contains(other.out, "?[2J") && !contains(other.out, "\x1b")));
 
   check_error({"weights"}, 2, "FILE");
   check_error({"weights", "convert", model, folder / "x.txt"}, 2, ".safetensors");

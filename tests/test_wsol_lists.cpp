@@ -2,22 +2,15 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
-#include <functional>
 
 #include "acol/data/wsol_lists.h"
-#include "program.h"
-#include "tensor/check.h"
+#include "tests/tree.h"
 
 using namespace acol;
+using namespace acol::testing;
 namespace fs = std::filesystem;
-using Strings = std::vector<std::string>;
 
 namespace {
-
-void put(const fs::path& path, const std::string& text) {
-  fs::create_directories(path.parent_path());
-  write(path, text);
-}
 
 // As metadata/CUB: folders that name the classes in train and test, others in val.
 void make_cub(const fs::path& root) {
@@ -47,17 +40,8 @@ void make_open_images(const fs::path& root) {
       "test/9xyz/2.jpg,test/9xyz/2_m1.png,test/9xyz/2_ignore.png");
 }
 
-std::string why(const std::function<void()>& open) {
-  try {
-    open();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 std::string why(const fs::path& metadata, const std::string& split) {
-  return why([&] { open_wsol_lists(metadata, split, {}, {}); });
+  return error_of([&] { open_wsol_lists(metadata, split, {}, {}); });
 }
 
 }  // namespace

@@ -4,25 +4,27 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
 #include <initializer_list>
 #include <string>
 #include <vector>
 
 #include "acol/data/dataset.h"
-#include "tensor/check.h"
+#include "tests/error_of.h"
 #include "tests/program.h"
 
 namespace acol::testing {
+
+// A file with the folders above it.
+inline void put(const std::filesystem::path& path, const std::string& text = "x") {
+  std::filesystem::create_directories(path.parent_path());
+  write(path, text);
+}
 
 struct Tree {
   TemporaryFolder folder;
 
   const std::filesystem::path& root() const { return folder.path(); }
-  void file(const std::string& name, const std::string& text = "x") const {
-    std::filesystem::create_directories((root() / name).parent_path());
-    write(root() / name, text);
-  }
+  void file(const std::string& name, const std::string& text = "x") const { put(root() / name, text); }
   void files(std::initializer_list<const char*> names) const {
     for (const char* name : names) file(name);
   }
@@ -37,17 +39,6 @@ struct Tree {
     return result;
   }
 };
-
-// The message of the Error that `action` ends with, or "". It must be one line.
-inline std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    CHECK(std::string(error.what()).find('\n') == std::string::npos);
-    return error.what();
-  }
-  return "";
-}
 
 // "id=label" for each sample.
 inline std::vector<std::string> ids(const Dataset& dataset) {

@@ -10,6 +10,7 @@
 #include "interrupt.h"
 #include "network_layers.h"
 #include "tensor/random.h"
+#include "train_flags.h"
 
 namespace acol {
 
@@ -41,11 +42,7 @@ void add_repeats_option(CLI::App& app, BenchOptions& options, int standard) {
 }
 
 void add_training_options(CLI::App& app, BenchOptions& options) {
-  app.add_option_function<std::string>(
-         "--memory", [&options](const std::string& name) { options.memory = parse_memory_mode(name); },
-         "plain, or lean: as acol train has it")
-      ->check(CLI::IsMember({"plain", "lean"}))
-      ->default_str("plain");
+  add_memory_option(app, options.memory);
   app.add_option("--micro-batch", options.micro_batch, "pictures in the network at a time; 0: the whole batch")
       ->capture_default_str()
       ->check(at_least(0));
@@ -91,6 +88,10 @@ BenchTimes time_repeats(int repeats, const std::function<void()>& body) {
     ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
   }
   stop_if_interrupted();
+  return times_of(std::move(ms));
+}
+
+BenchTimes times_of(std::vector<double> ms) {
   std::sort(ms.begin(), ms.end());
   const std::size_t half = ms.size() / 2;
   return {ms.size() % 2 == 1 ? ms[half] : (ms[half - 1] + ms[half]) / 2, ms.front(), ms.back()};

@@ -35,6 +35,7 @@ struct BenchTimes {
 };
 // Runs `body` once before the clock starts (pages, caches, plans and threads get ready), then `repeats` times.
 BenchTimes time_repeats(int repeats, const std::function<void()>& body);
+BenchTimes times_of(std::vector<double> ms);  // at least one
 
 // One line of the table and one object of the JSON file. What has no meaning for a measurement stays empty: null.
 struct BenchRow {

@@ -109,9 +109,8 @@ BenchReport bench_score(const BenchOptions& options) {
       stop_if_interrupted();
       ms.push_back(timed(data, folder.path(), options.size, message("score, ", count, " maps of ", kind)));
     }
-    std::sort(ms.begin(), ms.end());
     BenchRow row{.what = "score", .layer = kind, .remark = message(count, " maps")};
-    row.ms = BenchTimes{ms[ms.size() / 2], ms.front(), ms.back()};
+    row.ms = times_of(std::move(ms));
     row.peak_rss_mb = peak_rss_mb();
     report.lines.push_back(message(kind, ", ", count, " maps: ", fixed_text(1000 / row.ms->median, 1), " maps/s"));
     report.rows.push_back(row);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "plain_table.h"
 #include "tensor/file.h"
 #include "tensor/simd/level.h"
 #include "tensor/threads.h"
@@ -18,7 +19,7 @@ std::string cell(const std::optional<double>& value, int digits) { return value 
 // Milliseconds with four digits that mean something.
 std::string time_text(double ms) { return fixed_text(ms, ms < 10 ? 3 : ms < 100 ? 2 : 1); }
 
-std::vector<std::string> cells(const BenchRow& row) {
+TableRow cells(const BenchRow& row) {
   const auto time = [&](double BenchTimes::*part) { return row.ms ? time_text((*row.ms).*part) : ""; };
   return {row.what,
           row.layer,
@@ -32,8 +33,7 @@ std::vector<std::string> cells(const BenchRow& row) {
           cell(row.peak_rss_mb, 0)};
 }
 
-const std::vector<std::string> titles{"what", "layer", "",        "batch",   "ms median",
-                                      "min",  "max",   "GFLOP/s", "of peak", "peak MB"};
+const TableRow titles{"what", "layer", "", "batch", "ms median", "min", "max", "GFLOP/s", "of peak", "peak MB"};
 constexpr std::size_t text_columns = 3;  // those at the left; the others hold numbers
 
 }  // namespace
@@ -41,24 +41,17 @@ constexpr std::size_t text_columns = 3;  // those at the left; the others hold n
 void print_bench(std::ostream& out, const BenchReport& report) {
   out << cpu_name() << ", " << simd_name(simd_in_use()) << ", " << threads_in_use()
       << (threads_in_use() == 1 ? " thread\n\n" : " threads\n\n");
-  std::vector<std::vector<std::string>> table{titles};
-  for (const BenchRow& row : report.rows) table.push_back(cells(row));
-  for (const auto& line : table) {
-    std::string text;
-    for (std::size_t column = 0; column < titles.size(); ++column) {
-      std::size_t width = 0;
-      bool used = false;
-      for (std::size_t i = 0; i < table.size(); ++i) {
-        width = std::max(width, table[i][column].size());
-        used = used || (i > 0 && !table[i][column].empty());
-      }
-      if (!used) continue;
-      const std::string space(width - line[column].size(), ' ');
-      if (!text.empty()) text += "  ";
-      text += column < text_columns ? line[column] + space : space + line[column];
-    }
-    out << text.substr(0, text.find_last_not_of(' ') + 1) << "\n";
+  std::vector<TableRow> all;
+  for (const BenchRow& row : report.rows) all.push_back(cells(row));
+  std::vector<TableRow> table(1 + all.size());  // without the columns that nothing is in
+  std::size_t texts = 0;
+  for (std::size_t column = 0; column < titles.size(); ++column) {
+    if (std::all_of(all.begin(), all.end(), [&](const TableRow& row) { return row[column].empty(); })) continue;
+    table[0].push_back(titles[column]);
+    for (std::size_t i = 0; i < all.size(); ++i) table[1 + i].push_back(all[i][column]);
+    texts += column < text_columns;
   }
+  out << plain_table(table, {.first = texts});
   if (!report.lines.empty()) out << "\n";
   for (const std::string& line : report.lines) out << line << "\n";
 }

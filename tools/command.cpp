@@ -156,6 +156,11 @@ void check_same_classes(const Model& model, const std::string& model_path, const
           data.root.string(), " has '", data.class_ids[i], "': use the data set that the model was trained for");
 }
 
+void check_same_classes(const Dataset& one, const Dataset& other) {
+  check(one.class_ids == other.class_ids, one.root.string(), ": the splits ", one.split, " and ", other.split,
+        " have different classes");
+}
+
 void add_measure_options(CLI::App& app, MeasureOptions& options) {
   app.add_option("--model", options.model, "model, as acol train writes it")->required()->type_name("FILE");
   add_data_options(app, options);

@@ -84,6 +84,8 @@ std::string data_flags(const DataOptions& options);
 // Error naming the first class that differs: labels would mean something else for the data than for the model. Lists
 // that know classes by number only (0, 1, ...) fit any model with as many classes, which is said on stderr.
 void check_same_classes(const Model& model, const std::string& model_path, const Dataset& data);
+// The same for two splits of a data set.
+void check_same_classes(const Dataset& one, const Dataset& other);
 
 // A model measured on a split of a data set: what eval and probe have in common.
 struct MeasureOptions : DataOptions {

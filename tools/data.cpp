@@ -7,6 +7,7 @@
 #include "acol/data/caltech256.h"
 #include "acol/data/inspect.h"
 #include "acol/data/layouts.h"
+#include "acol/data/listing.h"
 #include "command.h"
 #include "interrupt.h"
 #include "progress.h"
@@ -174,9 +175,9 @@ int run_data(const Options& options) {
     if (layout.name != std::string("caltech256"))
       throw UsageError("--write-split is for caltech256: " + std::string(layout.name) + " has splits of its own");
     prepare_output_file(options.write_split);
-    write_caltech256_split(options.data, options.caltech, options.write_split);
-    std::cout << options.write_split.string() << ": put it into " << options.data.string()
-              << " as acol_split.txt to use this split\n";
+    std::cout << options.write_split.string() << ": "
+              << write_caltech256_split(options.data, options.caltech, options.write_split) << "\nAs "
+              << (options.data / "acol_split.txt").string() << " it is the split that every command uses.\n";
     return exit_done;
   }
   const std::vector<std::string> names = options.splits.empty() ? layout.splits(options.data) : options.splits;
@@ -207,8 +208,8 @@ int run_data(const Options& options) {
   if (!findings.empty()) std::cout << "\n";
   for (const auto& [split, finding] : findings) std::cout << finding_text(split, finding, options.all);
   std::cout << "\n"
-            << (fatal > 0 ? message(fatal, fatal == 1 ? " fatal problem" : " fatal problems") : "nothing fatal")
-            << message(", ", findings.size() - fatal, findings.size() - fatal == 1 ? " note" : " notes") << "\n";
+            << (fatal > 0 ? counted(fatal, "fatal problem", "fatal problems") : "nothing fatal") << ", "
+            << counted(findings.size() - fatal, "note", "notes") << "\n";
 
   if (!options.json.empty()) {
     nlohmann::ordered_json json{{"data", options.data.string()}, {"layout", layout.name}, {"fatal", fatal}};
@@ -237,7 +238,9 @@ Command add_data(CLI::App& program) {
   app->add_flag("--all", options->all, "print every case of a problem, not the first five");
   app->add_option("--json", options->json, "write everything there, as JSON")->type_name("FILE");
   CLI::Option* write_split =
-      app->add_option("--write-split", options->write_split, "only write the split of Caltech-256, drawn from a seed")
+      app->add_option("--write-split", options->write_split,
+                      "only write the split of Caltech-256, drawn from a seed; as acol_split.txt in the data set it is "
+                      "the one that train, eval and all else use")
           ->type_name("FILE");
   app->add_option("--train-per-class", options->caltech.train_per_class, "with --write-split: pictures a class")
       ->capture_default_str()

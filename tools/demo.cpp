@@ -3,16 +3,15 @@
 #include <chrono>
 #include <iostream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "acol/data/synthetic.h"
-#include "acol/train/trainer.h"
 #include "command.h"
 #include "demo_report.h"
 #include "evaluation_table.h"
 #include "interrupt.h"
 #include "progress.h"
+#include "run_to_end.h"
 #include "tensor/file.h"
 
 namespace acol {
@@ -59,38 +58,6 @@ TrainConfig demo_recipe(const Options& options, Method method, std::uint64_t see
   return config;
 }
 
-// The trained model of this recipe: read where it is there, gone on with where it is unfinished.
-fs::path trained(const TrainConfig& config, const Dataset& data, const Dataset& val, const fs::path& run_folder,
-                 const std::string& name, int workers) {
-  RunOptions run;
-  run.out = run_folder;
-  run.workers = workers;
-  run.save_every = 20;
-  run.resume = fs::exists(run_folder / "last.safetensors");
-  if (run.resume)
-    check(to_json(run_config(run_folder)) == to_json(config), run_folder.string(),
-          " was trained with other settings: choose another ", "--out, or remove that folder");
-  bool learned = false;
-  Progress progress("train " + name);
-  TrainEvents events;
-  events.stop_requested = interrupted;
-  events.on_step = [&](const StepReport& report) {
-    learned = true;
-    progress.update(
-        report.step, report.total_steps,
-        message("loss A ", fixed_text(report.loss_a, 2), report.loss_b ? " B " + fixed_text(*report.loss_b, 2) : ""));
-  };
-  events.on_epoch = [&](const EpochReport& report) {
-    if (report.epoch + 1 == report.epochs && report.val_error)
-      say(message(name, ": ", report.epochs, " epochs, classification error ", fixed_text(*report.val_error, 1), " %, ",
-                  duration_text(report.seconds)));
-  };
-  if (train(config, data, &val, run, events).end != TrainEnd::finished)
-    throw Interrupted("stopped; the same command goes on from here");
-  if (!learned) say(name + ": already trained, in " + run_folder.string());
-  return run_folder / "last.safetensors";
-}
-
 Evaluation measured(const fs::path& file, const Dataset& val, const std::string& name, int workers) {
   const Model model = load_model(file);
   Progress progress("evaluate " + name);
@@ -126,11 +93,10 @@ std::string settings_text(const Options& options, const SyntheticOptions& set, c
 
 // The summary of a demo that was finished in this folder with these settings, or nothing.
 std::optional<std::string> finished_summary(const fs::path& out, const std::string& settings) {
-  for (const char* file : {"results.json", "results.md", "maps.png"})
+  for (const char* file : {"results.md", "maps.png"})
     if (!fs::exists(out / file)) return std::nullopt;
-  const auto json = nlohmann::json::parse(read_file(out / "results.json"), nullptr, false);
-  if (!json.is_object() || json.value("settings", "") != settings) return std::nullopt;
-  return json.value("summary", "");
+  const auto json = finished_json(out / "results.json", settings);
+  return json.is_null() ? std::nullopt : std::optional(json.value("summary", ""));
 }
 
 int run_demo(const Options& options) {
@@ -169,7 +135,11 @@ int run_demo(const Options& options) {
     const auto model = [&](Method method) {
       const TrainConfig config = demo_recipe(options, method, result.seed, report.classes);
       const std::string name = (method == Method::cam ? "CAM" : "ACoL") + of_seed;
-      return trained(config, data, val, folder / name_of(method), name, workers);
+      RunOptions run;
+      run.out = folder / name_of(method);
+      run.workers = workers;
+      run.save_every = 20;
+      return run_to_end(config, data, &val, run, name);
     };
     const fs::path cam = model(Method::cam), acol = model(Method::acol);
     result.cam = measured(cam, val, "CAM" + of_seed, workers);

@@ -8,6 +8,7 @@
 #include "command.h"
 #include "evaluation_table.h"
 #include "interrupt.h"
+#include "plain_table.h"
 
 namespace acol {
 
@@ -135,25 +136,25 @@ std::string demo_markdown(const DemoReport& report) {
       "maximum; \"on the object\" the share of such pixels that lie on the object. Centre box: the best centred "
       "square, which\n"
       "looks at nothing.\n\n";
-  text +=
-      "## Each seed\n\n| seed | GT-known, CAM | ACoL | MaxBoxAccV2, CAM | ACoL | object shown, CAM | ACoL "
-      "|\n|---|---:|---:|---:|---:|---:|---:|\n";
+  text += "## Each seed\n\n";
   const auto cell = [](const std::optional<double>& value) { return value ? fixed_text(*value, 1) : std::string("-"); };
+  std::vector<TableRow> figures{
+      {"seed", "GT-known, CAM", "ACoL", "MaxBoxAccV2, CAM", "ACoL", "object shown, CAM", "ACoL"}};
   for (const DemoResult& r : report.results)
-    text += message("| ", r.seed, " | ", cell(r.cam.gt_known_loc), " | ", cell(r.acol.gt_known_loc), " | ",
-                    cell(r.cam.max_box_acc_v2), " | ", cell(r.acol.max_box_acc_v2), " | ", cell(r.cam.coverage_fused),
-                    " | ", cell(r.acol.coverage_fused), " |\n");
+    figures.push_back({std::to_string(r.seed), cell(r.cam.gt_known_loc), cell(r.acol.gt_known_loc),
+                       cell(r.cam.max_box_acc_v2), cell(r.acol.max_box_acc_v2), cell(r.cam.coverage_fused),
+                       cell(r.acol.coverage_fused)});
+  text += markdown_rows(figures);
   text +=
       "\n## Does branch B read the label off the hole?\n\nPercent of the validation pictures (`acol probe`); chance "
       "is " +
-      fixed_text(100.0 / report.classes, 1) +
-      ".\n\n| seed | A right | B right, hole by true label | by A's answer | by a wrong label | B follows the wrong "
-      "label |\n"
-      "|---|---:|---:|---:|---:|---:|\n";
+      fixed_text(100.0 / report.classes, 1) + ".\n\n";
+  std::vector<TableRow> probes{{"seed", "A right", "B right, hole by true label", "by A's answer", "by a wrong label",
+                                "B follows the wrong label"}};
   for (const DemoResult& r : report.results)
-    text += message("| ", r.seed, " | ", fixed_text(r.probe.a_acc, 1), " | ", fixed_text(r.probe.b_acc_truth, 1), " | ",
-                    fixed_text(r.probe.b_acc_predicted, 1), " | ", fixed_text(r.probe.b_acc_wrong, 1), " | ",
-                    fixed_text(r.probe.b_follows_wrong, 1), " |\n");
+    probes.push_back({std::to_string(r.seed), cell(r.probe.a_acc), cell(r.probe.b_acc_truth),
+                      cell(r.probe.b_acc_predicted), cell(r.probe.b_acc_wrong), cell(r.probe.b_follows_wrong)});
+  text += markdown_rows(probes);
   text +=
       "\n## Pictures\n\n`maps.png`, for the first seed: a picture with its true box (white), then the maps of CAM, of "
       "ACoL's branches A and\n"

@@ -1,11 +1,11 @@
 // acol eval: classification and localization error of a model on a data set.
-#include <cmath>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "acol/evaluate/evaluate.h"
 #include "acol/evaluate/guess_labels.h"
+#include "acol/evaluate/max_box_acc.h"
 #include "command.h"
 #include "evaluation_table.h"
 #include "interrupt.h"
@@ -58,6 +58,8 @@ BoxRule chosen_rule(const Options& options) {
   }
   if (options.threshold_from.empty()) return rule;
   if (!rule.has_threshold()) throw UsageError("--threshold-from: the box rule " + text + " has no threshold to choose");
+  if (has_own && text.find('/') == std::string::npos)  // pas:.35/80 has to be given one beside its percentile
+    throw UsageError("--threshold-from: --box-rule " + text + " says already what is cut");
   const ThresholdCurve curve = read_threshold_curve(options.threshold_from);
   check(curve.rule == rule_text(rule), options.threshold_from.string(), ": the curve is of the box rule ", curve.rule,
         ", not of ", rule_text(rule), "; give --box-rule ", curve.rule, " or another curve");
@@ -81,7 +83,7 @@ void prepare(Options& options) {
     if (!evaluate.box_rule->has_threshold())
       throw UsageError("--curve: the box rule " + options.box_rule + " has no threshold to vary");
     evaluate.curve_thresholds = threshold_range(options.curve_step, 1, options.curve_step);
-    for (double& threshold : evaluate.curve_thresholds) threshold = std::round(threshold * 1e9) / 1e9;  // .65, no tail
+    for (double& threshold : evaluate.curve_thresholds) threshold = rounded_threshold(threshold);
   }
   for (const auto& file : {options.per_class, options.curve})
     if (!file.empty()) prepare_output_file(file);

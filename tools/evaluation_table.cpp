@@ -28,6 +28,7 @@ struct Line {
   std::function<std::optional<double>(const Evaluation&)> figure;
   std::function<std::optional<Interval>(const Intervals&)> interval;
   std::function<std::optional<double>(const CentreBaseline&)> baseline;
+  std::function<std::optional<double>(const CentreBaseline&)> whole_picture;
   bool error_kind = false;
 };
 
@@ -37,7 +38,7 @@ std::function<std::optional<Interval>(const Intervals&)> share(Rate rate) {
 std::function<std::optional<Interval>(const Intervals&)> error(Rate rate) {
   return [rate](const Intervals& all) -> std::optional<Interval> {
     const std::optional<Interval>& right = all.of(rate);
-    return right ? std::optional(Interval{100 - right->high, 100 - right->low}) : std::nullopt;
+    return right ? std::optional(error_interval(*right)) : std::nullopt;
   };
 }
 
@@ -45,7 +46,7 @@ std::vector<Line> make_lines() {
   std::vector<Line> lines;
   const auto add = [&](std::string name, auto figure, decltype(Line::interval) interval = nullptr,
                        decltype(Line::baseline) baseline = nullptr) {
-    lines.push_back({std::move(name), std::move(figure), std::move(interval), std::move(baseline)});
+    lines.push_back({std::move(name), std::move(figure), std::move(interval), std::move(baseline), nullptr});
   };
   add(
       "classification error, top-1", [](const Evaluation& e) { return std::optional(e.top1_cls_err); },
@@ -56,10 +57,10 @@ std::vector<Line> make_lines() {
   add(
       "localization error, top-1", [](const Evaluation& e) { return e.top1_loc_err; }, error(Rate::top1_loc));
   for (int f = 0; f < localization_faults; ++f) {
-    const auto rate = static_cast<Rate>(static_cast<int>(Rate::wrong_class) + f);
+    const auto fault = static_cast<LocalizationFault>(f);
+    const Rate rate = rate_of(fault);
     add(
-        std::string("  ") + text_of(static_cast<LocalizationFault>(f)),
-        [rate](const Evaluation& e) { return e.rates.percent(rate); }, share(rate));
+        std::string("  ") + text_of(fault), [rate](const Evaluation& e) { return e.rates.percent(rate); }, share(rate));
     lines.back().error_kind = true;
   }
   add(
@@ -78,6 +79,7 @@ std::vector<Line> make_lines() {
   add(
       "GT-known localization", [](const Evaluation& e) { return e.gt_known_loc; }, share(Rate::gt_known),
       [](const CentreBaseline& b) { return std::optional(b.gt_known_centred); });
+  lines.back().whole_picture = [](const CentreBaseline& b) { return std::optional(b.gt_known_whole); };
   add(
       "CorLoc, mean of the classes",
       [](const Evaluation& e) {  // with equally many pictures a class it says the same as the line above
@@ -137,8 +139,8 @@ Column column(const std::string& name, const CentreBaseline& baseline) {
 
 Column whole_picture_column(const CentreBaseline& baseline) {
   Column result{"whole picture", {}};
-  for (const std::string& name : evaluation_lines())
-    result.figures.push_back(name == "GT-known localization" ? std::optional(baseline.gt_known_whole) : std::nullopt);
+  for (const Line& line : lines())
+    result.figures.push_back(line.whole_picture ? line.whole_picture(baseline) : std::nullopt);
   return result;
 }
 
@@ -214,7 +216,7 @@ std::string per_class_csv(const Evaluation& evaluation, const Dataset& data) {
     }
     text += "," + csv_number(rates.percent(Rate::gt_known, label));
     for (int f = 0; f < localization_faults; ++f)
-      text += "," + csv_number(rates.percent(static_cast<Rate>(static_cast<int>(Rate::wrong_class) + f), label));
+      text += "," + csv_number(rates.percent(rate_of(static_cast<LocalizationFault>(f)), label));
     text += "\n";
   }
   return text;

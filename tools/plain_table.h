@@ -9,13 +9,17 @@ namespace acol {
 
 using TableRow = std::vector<std::string>;
 
-inline bool left_column(const std::vector<TableRow>& rows, std::size_t column, bool last_left) {
-  return column == 0 || (last_left && column + 1 == rows[0].size());
-}
+// Columns that hold text and are set to the left; the others hold numbers and are set to the right.
+struct TextColumns {
+  std::size_t first = 1;  // so many at the left
+  bool last = false;      // and the last one, too
+  bool holds(std::size_t column, std::size_t columns) const {
+    return column < first || (last && column + 1 == columns);
+  }
+};
 
-// rows[0] is the head; all have as many cells. The first column is set to the left, the others to the right, or, with
-// last_left, all but the last.
-inline std::string plain_table(const std::vector<TableRow>& rows, bool last_left = false) {
+// rows[0] is the head; all have as many cells.
+inline std::string plain_table(const std::vector<TableRow>& rows, const TextColumns& text_columns = {}) {
   std::vector<std::size_t> widths(rows.at(0).size());
   for (const TableRow& row : rows)
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
@@ -24,14 +28,14 @@ inline std::string plain_table(const std::vector<TableRow>& rows, bool last_left
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       const std::string space(widths[i] - row[i].size(), ' ');
-      line += (i == 0 ? "" : "  ") + (left_column(rows, i, last_left) ? row[i] + space : space + row[i]);
+      line += (i == 0 ? "" : "  ") + (text_columns.holds(i, row.size()) ? row[i] + space : space + row[i]);
     }
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }
   return text;
 }
 
-inline std::string markdown_rows(const std::vector<TableRow>& rows, bool last_left = false) {
+inline std::string markdown_rows(const std::vector<TableRow>& rows, const TextColumns& text_columns = {}) {
   std::string text;
   for (std::size_t r = 0; r < rows.size(); ++r) {
     text += "|";
@@ -39,7 +43,7 @@ inline std::string markdown_rows(const std::vector<TableRow>& rows, bool last_le
     text += "\n";
     if (r > 0) continue;
     text += "|";
-    for (std::size_t i = 0; i < rows[r].size(); ++i) text += left_column(rows, i, last_left) ? "---|" : "---:|";
+    for (std::size_t i = 0; i < rows[r].size(); ++i) text += text_columns.holds(i, rows[r].size()) ? "---|" : "---:|";
     text += "\n";
   }
   return text;

@@ -1,7 +1,6 @@
 #include "recipe_folder.h"
 
-#include <algorithm>
-
+#include "command.h"
 #include "tensor/check.h"
 
 #ifndef ACOL_RECIPES
@@ -31,6 +30,11 @@ Recipe find_recipe(const std::string& name_or_path, const fs::path& given) {
   check(fs::is_regular_file(file, error), "no recipe '", name_or_path, "' in ", folder.string(),
         "; acol reproduce --list shows those there are");
   return read_recipe(file);
+}
+
+void check_weights_given(const Recipe& recipe, const fs::path& weights) {
+  if (recipe.needs_weights && weights.empty())
+    throw UsageError("recipe " + recipe.name + " starts from " + recipe.weights_file + ": give it by --weights");
 }
 
 }  // namespace acol

@@ -16,8 +16,6 @@ namespace acol {
 
 namespace {
 
-// Classes whose maps a localization protocol asks for: the five guesses and the true one.
-constexpr int maps_a_picture = 6;
 // Multiply-adds of a part of a batch: enough that its time says something, little enough that it takes seconds.
 constexpr double work_of_part = 150e9;
 
@@ -83,9 +81,7 @@ RecipeTime RecipeTimer::time(const Recipe& recipe) {
   result.train = recipe.train.epochs * train * times.train;
   if (recipe.best_state) result.train += recipe.train.epochs * test * (times.pass_a + times.maps);
   for (const RecipeProtocol& protocol : recipe.protocols) {
-    double passes = times.pass_a;
-    if (recipe.test_boxes > 0) passes += maps_a_picture * times.maps;
-    if (protocol.pxap) passes += times.pass_a + times.maps;
+    double passes = times.pass_a + times.maps;  // the maps of the true class serve all guesses (evaluate.h)
     if (protocol.options.ten_crop != TenCrop::none) passes += 10 * times.pass_a;
     result.test += test * passes;
   }

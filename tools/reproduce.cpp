@@ -1,4 +1,5 @@
 // acol reproduce: runs a recipe to its end and prints what comes out beside what was published.
+#include <algorithm>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -8,15 +9,13 @@
 #include "acol/data/wsol_lists.h"
 #include "acol/evaluate/guess_labels.h"
 #include "command.h"
-#include "evaluation_table.h"
-#include "interrupt.h"
-#include "network_pxap.h"
 #include "progress.h"
 #include "recipe_folder.h"
 #include "recipe_time.h"
 #include "reproduce_report.h"
 #include "run_to_end.h"
 #include "tensor/file.h"
+#include "train_flags.h"
 
 namespace acol {
 
@@ -34,7 +33,6 @@ struct Options {
   std::vector<std::string> labels;
   int epochs = 0, per_class = 0, classes = 0, micro_batch = -1, batch_size = 32;  // 0 or -1: as the recipe says
   RunOptions run;
-  std::int64_t cache_mb = 1024;
   ThreadOptions threads;
   bool trial() const { return epochs > 0 || per_class > 0 || classes > 0; }
 };
@@ -71,14 +69,12 @@ Work prepared(const Options& options) {
   Work work{find_recipe(options.recipe, options.recipes), {}, {}, {}};
   Recipe& recipe = work.recipe;
   std::vector<std::string>& differences = work.differences;
-  if (recipe.needs_weights && options.run.weights.empty() && !options.trial())
-    throw UsageError("recipe " + recipe.name + " starts from " + recipe.weights_file + ": give it by --weights");
+  if (!options.trial()) check_weights_given(recipe, options.run.weights);
 
   const RecipeSplits splits = splits_of(options, recipe);
   work.train = open_data(options.data, splits.train);
   work.test = open_data(options.data, splits.test);
-  check(work.train.class_ids == work.test.class_ids, work.train.root.string(), ": the splits ", splits.train, " and ",
-        splits.test, " have different classes");
+  check_same_classes(work.train, work.test);
   if (!options.splits.empty())
     differences.push_back("splits " + splits.train + " and " + splits.test + ", given by --splits");
   if (work.train.classes() != recipe.classes)
@@ -90,10 +86,12 @@ Work prepared(const Options& options) {
     if (options.per_class > 0)
       differences.push_back(message("trial: at most ", options.per_class, " pictures of each class in either split"));
   }
-  if (static_cast<std::int64_t>(work.train.samples.size()) != recipe.train_pictures)
-    differences.push_back(counted("pictures to train on", work.train.samples.size(), recipe.train_pictures));
-  if (recipe.test_pictures > 0 && static_cast<std::int64_t>(work.test.samples.size()) != recipe.test_pictures)
-    differences.push_back(counted("pictures to test on", work.test.samples.size(), recipe.test_pictures));
+  const auto compare = [&](const char* what, const Dataset& data, std::int64_t published) {
+    if (published > 0 && static_cast<std::int64_t>(data.samples.size()) != published)
+      differences.push_back(counted(what, data.samples.size(), published));
+  };
+  compare("pictures to train on", work.train, recipe.train_pictures);
+  compare("pictures to test on", work.test, recipe.test_pictures);
 
   if (recipe.needs_weights && options.run.weights.empty())
     differences.push_back("trial: random weights where the recipe starts from " + recipe.weights_file);
@@ -136,60 +134,39 @@ std::map<std::string, fs::path> label_files(const Options& options, const Recipe
   return files;
 }
 
+// Why a protocol cannot be measured; empty: it can.
+std::string obstacle(const RecipeProtocol& protocol, const Dataset& test, const fs::path& labels) {
+  if (protocol.foreign_labels && labels.empty())
+    return "it takes its classes from another classifier; give --labels " + protocol.name + "=FILE";
+  const auto masked = [](const Sample& sample) { return !sample.masks.empty(); };
+  if (protocol.pxap && std::none_of(test.samples.begin(), test.samples.end(), masked))
+    return "it needs masks, and no picture has one; give --metadata and --mask-root";
+  return "";
+}
+
 ProtocolResult measured(const RecipeProtocol& protocol, const Work& work, const Options& options, const fs::path& file,
                         const fs::path& labels, const Json& run_settings) {
-  if (protocol.foreign_labels && labels.empty())
-    return {{}, {}, "it takes its classes from another classifier; give --labels " + protocol.name + "=FILE"};
+  if (const std::string why_not = obstacle(protocol, work.test, labels); !why_not.empty()) return {{}, {}, why_not};
+  EvaluateOptions how = protocol.options;
+  how.pxap = protocol.pxap;
+  how.workers = options.threads.workers;
+  how.batch_size = options.batch_size;
+  if (!labels.empty()) how.guess_labels = read_guess_labels(labels, work.test);
+  if (protocol.tune_threshold) how.curve_thresholds = threshold_range(0.01, 1, 0.01);
   Json settings;
   settings["run"] = run_settings;
   settings["protocol"] = Json::parse(protocol.settings);
   settings["labels"] = labels.string();
   const fs::path kept = options.out / ("evaluation-" + protocol.name + ".json");
-  if (const Json json = finished_json(kept, settings); !json.is_null())
-    return {json.at("evaluation"), json.at("centre_box"), ""};
-
-  const Model model = load_model(file);
-  EvaluateOptions how = protocol.options;
-  how.workers = options.threads.workers;
-  how.batch_size = options.batch_size;
-  how.stop_requested = interrupted;
-  if (!labels.empty()) how.guess_labels = read_guess_labels(labels, work.test);
-  if (protocol.tune_threshold) how.curve_thresholds = threshold_range(0.01, 1, 0.01);
-  ProtocolResult result;
-  {
-    Progress progress("evaluate " + protocol.name);
-    how.progress = progress.callback();
-    const Evaluation evaluation = evaluate(*model.network, model.config.preprocessing, work.test, how);
-    for (const std::string& warning : evaluation.warnings) say("skipped: " + warning);
-    result.evaluation = Json::parse(to_json(evaluation));
-    if (evaluation.gt_known_curve) {
-      const auto gt_known = evaluation.gt_known_curve->best(), top1 = evaluation.top1_loc_curve->best();
-      result.evaluation["gt_known_loc_tuned"] = gt_known.percent;
-      result.evaluation["gt_known_loc_tuned_threshold"] = gt_known.threshold;
-      result.evaluation["top1_loc_err_tuned"] = 100 - top1.percent;
-      result.evaluation["top1_loc_err_tuned_threshold"] = top1.threshold;
-    }
-    if (evaluation.images_with_box > 0) result.centre_box = to_json(centre_baseline(evaluation.truth_on_grid));
-  }
-  if (protocol.pxap) {
-    Progress progress("PxAP " + protocol.name);
-    how.progress = progress.callback();
-    result.evaluation["pxap"] = network_pxap(*model.network, model.config.preprocessing, work.test, how);
-  }
-  Json json;
-  json["settings"] = settings;
-  json["evaluation"] = result.evaluation;
-  json["centre_box"] = result.centre_box;
-  write_file_atomically(kept, json_text(json));
-  return result;
+  const Json json = evaluated_once(kept, settings, file, work.test, how, protocol.name);
+  return {json.at("evaluation"), json.at("centre_box"), ""};
 }
 
 Json settings_of(const Options& options, const Work& work) {
   Json json;
   json["recipe"] = work.recipe.name;
   json["config"] = Json::parse(to_json(work.recipe.train));
-  json["data"] = options.data.data.string();
-  json["metadata"] = options.data.metadata.string();
+  json["data"] = data_flags(options.data);
   json["splits"] = work.train.split + "," + work.test.split;
   json["weights"] = options.run.weights.string();
   json["per_class"] = options.per_class;
@@ -199,7 +176,6 @@ Json settings_of(const Options& options, const Work& work) {
 
 int run_recipe(Options& options) {
   options.run.workers = options.threads.workers;
-  options.run.cache_bytes = options.cache_mb << 20;
   const Work work = prepared(options);
   const Recipe& recipe = work.recipe;
   const auto labels = label_files(options, recipe);
@@ -261,7 +237,7 @@ int list_recipes(const Options& options) {
     }
     rows.push_back(row);
   }
-  std::cout << plain_table(rows, true);
+  std::cout << plain_table(rows, {.last = true});
   if (!options.no_measure)
     std::cout
         << "\nTimes are those of this machine as it is now: a few steps and passes of each network, times the "
@@ -312,21 +288,11 @@ Command add_reproduce(CLI::App& program) {
   app->add_option("--micro-batch", options->micro_batch,
                   "pictures in the network at a time, to save memory; 0: the whole batch")
       ->check(at_least(0));
-  app->add_option_function<std::string>(
-         "--memory", [options](const std::string& name) { options->run.memory = parse_memory_mode(name); },
-         "plain, or lean, as acol train: the same weights")
-      ->default_str("plain")
-      ->check(CLI::IsMember({"plain", "lean"}));
   options->run.save_every = 100;
-  app->add_option("--save-every", options->run.save_every, "steps between two states saved; 0: each epoch")
-      ->capture_default_str()
-      ->check(at_least(0));
+  add_run_options(*app, options->run);
   app->add_option("--batch-size", options->batch_size, "pictures at once in measuring; changes no figure")
       ->capture_default_str()
       ->check(at_least(1));
-  app->add_option("--cache-mb", options->cache_mb, "memory for pictures kept between epochs, MiB; 0: none")
-      ->capture_default_str()
-      ->check(number("in [0, 1048576]", [](double mb) { return mb >= 0 && mb <= 1048576; }));
   add_thread_options(*app, options->threads);
   app->footer(
       "The same command goes on where it was stopped, and takes what is finished. A published number has a source:\n"

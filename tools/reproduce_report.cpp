@@ -51,6 +51,8 @@ std::vector<TableRow> rows_of(const RecipeProtocol& protocol, const ProtocolResu
   return rows;
 }
 
+constexpr TextColumns text_columns{.first = 1, .last = true};
+
 std::string centre_line(const ProtocolResult& result) {
   if (!result.centre_box.is_object()) return "";
   const Json& box = result.centre_box;
@@ -60,12 +62,8 @@ std::string centre_line(const ProtocolResult& result) {
                  fixed_text(box.at("gt_known_loc_whole_picture").get<double>(), 2), ".\n");
 }
 
-std::string trial_line(const ReproduceReport& report) {
-  return report.trial
-             ? "TRIAL AT SMALL SCALE: it shows that the recipe runs. Its figures must not be compared with the "
-               "published ones.\n"
-             : "";
-}
+constexpr const char* trial_note =
+    "TRIAL AT SMALL SCALE: it shows that the recipe runs. Its figures must not be compared with the published ones.";
 
 std::string list_of(const std::vector<std::string>& lines, const std::string& mark) {
   std::string text;
@@ -82,14 +80,14 @@ std::string differences_text(const ReproduceReport& report, const std::string& m
 
 std::string reproduce_text(const ReproduceReport& report) {
   const Recipe& recipe = report.recipe;
-  std::string text = recipe.name + ": " + recipe.title + "\n" + report.data + "\n" + trial_line(report) +
-                     differences_text(report, "  - ");
+  std::string text = recipe.name + ": " + recipe.title + "\n" + report.data + "\n" +
+                     (report.trial ? message(trial_note, "\n") : "") + differences_text(report, "  - ");
   for (std::size_t i = 0; i < recipe.protocols.size(); ++i) {
     const RecipeProtocol& protocol = recipe.protocols[i];
     const ProtocolResult& result = report.results[i];
     text += "\n" + protocol.name + ": " + protocol.title + "\n";
     if (!result.why_not.empty()) text += "  not measured: " + result.why_not + "\n";
-    text += plain_table(rows_of(protocol, result, report.trial), true) + centre_line(result);
+    text += plain_table(rows_of(protocol, result, report.trial), text_columns) + centre_line(result);
   }
   return text;
 }
@@ -97,14 +95,14 @@ std::string reproduce_text(const ReproduceReport& report) {
 std::string reproduce_markdown(const ReproduceReport& report) {
   const Recipe& recipe = report.recipe;
   std::string text = "# " + recipe.name + "\n\n" + recipe.title + ". " + recipe.table + ".\n\n";
-  if (report.trial) text += "**" + trial_line(report).substr(0, trial_line(report).size() - 1) + "**\n\n";
+  if (report.trial) text += message("**", trial_note, "**\n\n");
   text += report.data + "\n\n" + differences_text(report, "- ");
   for (std::size_t i = 0; i < recipe.protocols.size(); ++i) {
     const RecipeProtocol& protocol = recipe.protocols[i];
     const ProtocolResult& result = report.results[i];
     text += "\n## " + protocol.name + "\n\n" + protocol.title + ".\n\n";
     if (!result.why_not.empty()) text += "Not measured: " + result.why_not + "\n\n";
-    text += markdown_rows(rows_of(protocol, result, report.trial), true);
+    text += markdown_rows(rows_of(protocol, result, report.trial), text_columns);
     if (const std::string line = centre_line(result); !line.empty()) text += "\n" + line;
     if (!protocol.notes.empty()) text += "\n" + list_of(protocol.notes, "- ");
   }

@@ -4,7 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "acol/data/wsol_lists.h"
+#include "acol/evaluate/boxes.h"
 #include "acol/evaluate/centre_box.h"
+#include "acol/evaluate/max_box_acc.h"
 #include "acol/evaluate/score_maps.h"
 #include "command.h"
 #include "evaluation_table.h"
@@ -65,13 +67,6 @@ void print_line(const std::string& name, const std::optional<double>& maps, cons
   std::cout << line << "\n";
 }
 
-// The figures of the whole picture as the box of every picture: one box, at every threshold.
-double found_whole(const std::vector<std::vector<Box>>& truth, int side, double delta) {
-  std::int64_t found = 0;
-  for (const std::vector<Box>& boxes : truth) found += best_iou(Box{0, 0, side - 1, side - 1}, boxes) >= delta;
-  return static_cast<double>(found) * 100 / static_cast<double>(truth.size());
-}
-
 void print_table(const Options& options, const Dataset& data, const MapScores& scores,
                  const std::optional<CentreBaseline>& baseline) {
   std::cout << "maps " << options.score.maps << ": " << scores.images << " of " << data.samples.size()
@@ -82,12 +77,12 @@ void print_table(const Options& options, const Dataset& data, const MapScores& s
   if (baseline) std::cout << "    centre box   whole image";
   std::cout << "\n";
   print_line("MaxBoxAcc", scores.max_box_acc, baseline ? std::optional(baseline->max_box_acc) : std::nullopt,
-             baseline ? std::optional(found_whole(scores.truth_on_grid, options.score.side, 0.5)) : std::nullopt);
+             baseline ? std::optional(baseline->gt_known_whole) : std::nullopt);
   if (scores.max_box_acc_at && baseline) {
-    const std::array<double, 3> deltas{0.3, 0.5, 0.7};
-    std::array<double, 3> whole{};
+    const auto& deltas = MaxBoxAcc::deltas;
+    std::array<double, deltas.size()> whole{};  // one box, at every threshold
     for (std::size_t d = 0; d < deltas.size(); ++d)
-      whole[d] = found_whole(scores.truth_on_grid, options.score.side, deltas[d]);
+      whole[d] = percent_found(whole_box(options.score.side, options.score.side), scores.truth_on_grid, deltas[d]);
     print_line("MaxBoxAccV2", scores.max_box_acc_v2, baseline->max_box_acc_v2, (whole[0] + whole[1] + whole[2]) / 3);
     for (std::size_t d = 0; d < deltas.size(); ++d)
       print_line("  at IoU " + number_text(deltas[d]), (*scores.max_box_acc_at)[d], baseline->at_deltas[d], whole[d]);
@@ -96,7 +91,8 @@ void print_table(const Options& options, const Dataset& data, const MapScores& s
   print_line("GT-known", scores.gt_known_loc);
   print_line("GT-known, no blacklist", scores.gt_known_loc_listed);
   print_line("CorLoc, mean of classes", scores.corloc);
-  if (scores.best_threshold) std::cout << "\nMaxBoxAcc at threshold " << number_text(*scores.best_threshold) << "\n";
+  if (scores.best_threshold)
+    std::cout << "\nMaxBoxAcc at threshold " << number_text(rounded_threshold(*scores.best_threshold)) << "\n";
   if (!scores.intervals) return;
   std::cout << "\n95 % of " << options.resamples << " resamples of the pictures, at the same thresholds\n";
   const auto print_interval = [](const std::string& name, const std::optional<Interval>& interval) {

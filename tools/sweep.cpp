@@ -1,5 +1,5 @@
 // acol sweep: the same training again and again with other values of some flags, and what comes out beside each other.
-#include <chrono>
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -8,9 +8,6 @@
 #include "acol/report/overlay.h"
 #include "acol/train/recipe.h"
 #include "command.h"
-#include "evaluation_table.h"
-#include "interrupt.h"
-#include "progress.h"
 #include "recipe_folder.h"
 #include "run_to_end.h"
 #include "sweep_report.h"
@@ -34,14 +31,14 @@ struct Options {
   std::vector<std::string> vary;
   bool cam = false, best = false;
   RunOptions run;
-  std::int64_t cache_mb = 1024;
   ThreadOptions threads;
 };
 
-TrainConfig base_config(const Options& options) {
+// recipe: or null.
+TrainConfig base_config(const Options& options, const Recipe* recipe) {
   TrainConfig config;
-  if (!options.recipe.empty())
-    config = options.flags.applied_to(find_recipe(options.recipe).train);
+  if (recipe != nullptr)
+    config = options.flags.applied_to(recipe->train);
   else
     config = options.flags.config(options.run.weights.empty() ? Preset::scratch : Preset::paper);
   if (options.run.weights_preprocessing != WeightsPreprocessing::torchvision)
@@ -62,7 +59,7 @@ TrainConfig with_flag(const TrainConfig& config, const std::string& flag, const 
   return flags.applied_to(config);
 }
 
-std::vector<VariedFlag> varied_flags(const Options& options) {
+std::vector<VariedFlag> varied_flags(const Options& options, const Recipe* recipe) {
   std::vector<VariedFlag> varied;
   std::set<std::string> names;
   for (const std::string& text : options.vary) {
@@ -72,10 +69,8 @@ std::vector<VariedFlag> varied_flags(const Options& options) {
     if (flag == "preset") throw UsageError("--vary preset: it sets many flags; vary those");
     if (options.flags.given("--" + flag)) throw UsageError("--" + flag + " is both given and varied");
   }
-  if (varied.empty() && !options.recipe.empty()) {
-    const Recipe recipe = find_recipe(options.recipe);
-    if (recipe.sweep) varied.push_back({recipe.sweep->flag, recipe.sweep->values});
-  }
+  if (varied.empty() && recipe != nullptr && recipe->sweep)
+    varied.push_back({recipe->sweep->flag, recipe->sweep->values});
   if (varied.empty()) throw UsageError("nothing to vary: give --vary FLAG=VALUE,VALUE...");
   return varied;
 }
@@ -123,7 +118,6 @@ std::vector<SweepRun> cams_beside(std::vector<SweepRun>& runs) {
 EvaluateOptions evaluate_options(const Options& options) {
   EvaluateOptions how;
   how.workers = options.threads.workers;
-  how.stop_requested = interrupted;
   if (!options.box_rule.empty()) {
     try {
       how.box_rule = parse_box_rule(options.box_rule);
@@ -136,7 +130,7 @@ EvaluateOptions evaluate_options(const Options& options) {
 
 Json settings_of(const Options& options, const SweepReport& report) {
   Json json;
-  json["data"] = options.data.data.string();
+  json["data"] = data_flags(options.data);
   json["split"] = options.split;
   json["weights"] = options.run.weights.string();
   json["state"] = options.best ? "best" : "last";
@@ -195,19 +189,7 @@ void finish(SweepRun& run, const Options& options, const Dataset& data, const Da
   settings["split"] = options.split;
   settings["box_rule"] = options.box_rule;
   const fs::path kept = how.out / "evaluation.json";
-  Json json = finished_json(kept, settings);
-  if (json.is_null()) {
-    const Model model = load_model(file);
-    Progress progress("evaluate " + run.name);
-    EvaluateOptions measure = evaluate_options(options);
-    measure.progress = progress.callback();
-    const Evaluation result = evaluate(*model.network, model.config.preprocessing, val, measure);
-    for (const std::string& warning : result.warnings) say("skipped: " + warning);
-    json["settings"] = settings;
-    json["evaluation"] = Json::parse(to_json(result));
-    json["centre_box"] = result.images_with_box > 0 ? to_json(centre_baseline(result.truth_on_grid)) : Json();
-    write_file_atomically(kept, json_text(json));
-  }
+  const Json json = evaluated_once(kept, settings, file, val, evaluate_options(options), run.name);
   run.evaluation = json.at("evaluation");
   centre_box = json.at("centre_box");
 }
@@ -215,15 +197,20 @@ void finish(SweepRun& run, const Options& options, const Dataset& data, const Da
 int run_sweep(Options& options) {
   options.threads.use();
   options.run.workers = options.threads.workers;
-  options.run.cache_bytes = options.cache_mb << 20;
   evaluate_options(options);  // a wrong rule is found before the work
+  std::optional<Recipe> recipe;
+  if (!options.recipe.empty()) {
+    recipe = find_recipe(options.recipe);
+    check_weights_given(*recipe, options.run.weights);
+    options.run.weights_preprocessing = recipe->weights_preprocessing;
+  }
   SweepReport report;
-  const TrainConfig base = base_config(options);
-  report.varied = varied_flags(options);
-  report.runs = combinations(base, report.varied);
+  report.varied = varied_flags(options, recipe ? &*recipe : nullptr);
+  report.runs = combinations(base_config(options, recipe ? &*recipe : nullptr), report.varied);
   if (options.cam) report.cams = cams_beside(report.runs);
 
   const Dataset data = open_data(options.data, "train"), val = open_data(options.data, options.split);
+  check_same_classes(data, val);
   prepare_output_folder(options.out);
   report.settings_json = settings_of(options, report);
   hold_settings(options.out / "settings.json", report.settings_json);
@@ -251,37 +238,28 @@ Command add_sweep(CLI::App& program) {
   CLI::App* app = program.add_subcommand("sweep", "train once for each value of a flag, and compare");
   const auto options = std::make_shared<Options>(*app);
   add_data_options(*app, options->data);
-  app->add_option("--out", options->out, "folder to write: a run each, results.json, .md and .png")
+  app->add_option("--out", options->out,
+                  "folder to write: a run each, results.json, .md and .png; the same command goes on there")
       ->required()
       ->type_name("DIR");
   app->add_option("--vary", options->vary,
                   "a flag of acol train and its values: erase-threshold=0.5,0.6. Several: every combination")
       ->type_name("FLAG=V,V...");
   app->add_flag("--cam", options->cam, "train CAM beside it, with the same settings");
-  app->add_option("--recipe", options->recipe,
-                  "settings of a recipe (acol reproduce --list) in place of a preset's; varied is what it says, unless "
-                  "--vary is given")
-      ->type_name("RECIPE");
+  CLI::Option* recipe = app->add_option("--recipe", options->recipe,
+                                        "training settings of a recipe (acol reproduce --list) in place of a "
+                                        "preset's; varied is what it says, unless --vary is given")
+                            ->type_name("RECIPE");
   CLI::Option* weights =
       app->add_option("--weights", options->run.weights, "start from these, as acol train")->type_name("FILE");
-  add_weights_preprocessing_option(*app, options->run.weights_preprocessing)->needs(weights);
+  add_weights_preprocessing_option(*app, options->run.weights_preprocessing)->needs(weights)->excludes(recipe);
   app->add_option("--split", options->split, "the split to measure on")->capture_default_str();
   app->add_option("--box-rule", options->box_rule, "how a map becomes a box, as acol eval; default cam-paper:0.2")
       ->type_name("RULE");
   app->add_flag("--best", options->best,
                 "measure the state with the lowest error on that split; default: the last, which nobody chose");
   add_thread_options(*app, options->threads);
-  app->add_option("--cache-mb", options->cache_mb, "memory for pictures kept between epochs, MiB; 0: none")
-      ->capture_default_str()
-      ->check(number("in [0, 1048576]", [](double mb) { return mb >= 0 && mb <= 1048576; }));
-  app->add_option_function<std::string>(
-         "--memory", [options](const std::string& name) { options->run.memory = parse_memory_mode(name); },
-         "plain, or lean, as acol train")
-      ->default_str("plain")
-      ->check(CLI::IsMember({"plain", "lean"}));
-  app->add_option("--save-every", options->run.save_every, "steps between two states saved; 0: each epoch")
-      ->capture_default_str()
-      ->check(at_least(0));
+  add_run_options(*app, options->run);
   return {app, [options] { return run_sweep(*options); }};
 }
 

@@ -5,8 +5,8 @@
 
 #include "acol/train/trainer.h"
 #include "command.h"
-#include "interrupt.h"
 #include "progress.h"
+#include "run_to_end.h"
 #include "train_flags.h"
 #include "weights_flag.h"
 
@@ -19,21 +19,8 @@ struct Options {
   TrainFlags flags;
   DataOptions data;
   RunOptions run;
-  std::int64_t cache_mb = 1024;
   ThreadOptions threads;
 };
-
-std::string losses(double a, const std::optional<double>& b) {
-  return "loss A " + fixed_text(a, 3) + (b ? " B " + fixed_text(*b, 3) : "");
-}
-
-std::string epoch_line(const EpochReport& report) {
-  std::string line = message("epoch ", report.epoch + 1, "/", report.epochs, ": ", losses(report.loss_a, report.loss_b),
-                             ", error in training ", fixed_text(report.train_error, 1), " %");
-  if (report.val_error) line += ", on val " + fixed_text(*report.val_error, 1) + " %";
-  if (report.val_error_b) line += " (B " + fixed_text(*report.val_error_b, 1) + " %)";
-  return line + (report.best ? ", the best so far" : "") + ", " + duration_text(report.seconds);
-}
 
 // The validation split, where the data have one. It only measures: which state is best, and the errors in the log.
 std::optional<Dataset> open_validation(const DataOptions& data) {
@@ -49,7 +36,6 @@ int run_train(Options& options) {
     throw UsageError("--weights and --resume: a run that goes on has its weights already");
   options.threads.use();
   options.run.workers = options.threads.workers;
-  options.run.cache_bytes = options.cache_mb << 20;
 
   TrainConfig config = options.flags.config(options.run.weights.empty() ? Preset::scratch : Preset::paper);
   if (options.run.weights_preprocessing != WeightsPreprocessing::torchvision)
@@ -67,14 +53,7 @@ int run_train(Options& options) {
   TrainResult result;
   {
     Progress progress("train");
-    TrainEvents events;
-    events.on_note = say;
-    events.on_epoch = [](const EpochReport& report) { say(epoch_line(report)); };
-    events.on_step = [&](const StepReport& report) {
-      progress.update(report.step, report.total_steps, losses(report.loss_a, report.loss_b));
-    };
-    events.stop_requested = interrupted;
-    result = train(config, data, val ? &*val : nullptr, options.run, events);
+    result = train(config, data, val ? &*val : nullptr, options.run, shown_events(progress));
   }
 
   const std::string out = options.run.out.string();
@@ -112,20 +91,10 @@ Command add_train(CLI::App& program) {
   add_weights_preprocessing_option(*app, options->run.weights_preprocessing)->needs(weights);
   app->add_flag("--resume", options->run.resume, "go on from OUT/last.safetensors, with that run's settings");
   add_thread_options(*app, options->threads);
-  app->add_option("--cache-mb", options->cache_mb, "memory for pictures kept between epochs, MiB; 0: none")
-      ->capture_default_str()
-      ->check(number("in [0, 1048576]", [](double mb) { return mb >= 0 && mb <= 1048576; }));
-  app->add_option_function<std::string>(
-         "--memory", [options](const std::string& name) { options->run.memory = parse_memory_mode(name); },
-         "plain, or lean: less of it for a little more work; the same weights. Saves most with --clip-norm 0")
-      ->default_str("plain")
-      ->check(CLI::IsMember({"plain", "lean"}));
+  add_run_options(*app, options->run);
   app->add_option("--log-every", options->run.log_every, "steps between two lines of log.jsonl")
       ->capture_default_str()
       ->check(at_least(1));
-  app->add_option("--save-every", options->run.save_every, "steps between two states saved; 0: each epoch")
-      ->capture_default_str()
-      ->check(at_least(0));
   app->add_option("--limit-steps", options->run.limit_steps, "end after so many steps of the whole run; 0: never")
       ->capture_default_str()
       ->check(at_least(0));

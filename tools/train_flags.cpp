@@ -266,4 +266,24 @@ std::string TrainFlags::preset_table() const {
   return out.str();
 }
 
+void add_memory_option(CLI::App& app, MemoryMode& memory) {
+  app.add_option_function<std::string>(
+         "--memory", [&memory](const std::string& name) { memory = parse_memory_mode(name); },
+         "plain, or lean: less of it for a little more work; the same weights. Saves most with a clip norm of 0")
+      ->default_str("plain")
+      ->check(CLI::IsMember({"plain", "lean"}));
+}
+
+void add_run_options(CLI::App& app, RunOptions& run) {
+  app.add_option_function<std::int64_t>(
+         "--cache-mb", [&run](const std::int64_t& mb) { run.cache_bytes = mb << 20; },
+         "memory for pictures kept between epochs, MiB; 0: none")
+      ->default_str(std::to_string(run.cache_bytes >> 20))
+      ->check(number("in [0, 1048576]", [](double mb) { return mb >= 0 && mb <= 1048576; }));
+  add_memory_option(app, run.memory);
+  app.add_option("--save-every", run.save_every, "steps between two states saved; 0: each epoch")
+      ->capture_default_str()
+      ->check(at_least(0));
+}
+
 }  // namespace acol

@@ -1,4 +1,4 @@
-// The settings of a training run as flags: one entry a field of TrainConfig, from which the flag, its text in --help,
+// The settings of a training as flags: one entry a field of TrainConfig, from which the flag, its text in --help,
 // the table of the presets and the comparison with a resumed run are all made.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "acol/train/config.h"
+#include "acol/train/trainer.h"
 
 namespace acol {
 
@@ -49,5 +50,10 @@ class TrainFlags {
   TrainConfig given_;  // only the fields whose option was given mean something
   std::vector<Field> fields_;
 };
+
+// --memory
+void add_memory_option(CLI::App& app, MemoryMode& memory);
+// What every command that trains has besides, and what changes no weights: --memory, --cache-mb, --save-every.
+void add_run_options(CLI::App& app, RunOptions& run);
 
 }  // namespace acol

@@ -7,6 +7,7 @@
 
 #include "acol/train/convert.h"
 #include "command.h"
+#include "tensor/safetensors_header.h"  // printable()
 #include "weights_flag.h"
 
 namespace acol {
@@ -23,15 +24,12 @@ const std::map<std::string, WeightNames> names_by_flag{{"acol", WeightNames::aco
 
 struct Options {
   fs::path file;
-  std::string arch;
+  ConvertOptions how;  // its arch is list's, too
   // convert
   CLI::App* convert = nullptr;
   fs::path in, out, classes_file;
   std::string names = "acol";
-  double width = 0;
-  ConvertOptions how;
   std::vector<CLI::Option*> describing;  // what a file with a model card says itself
-  CLI::Option* width_given = nullptr;
   CLI::Option* names_given = nullptr;
 };
 
@@ -56,17 +54,18 @@ std::string grouped(std::int64_t number) {
 // What the file is for, in a few words.
 std::string use_of(const WeightFile& file, const WeightMatch& match, const std::string& arch) {
   if (!match.trunk_problem.empty()) return "the file " + match.trunk_problem;
-  if (match.names != WeightNames::acol && match.names != WeightNames::official &&
-      match.names != WeightNames::hal_or_wsol)
+  try {
+    const NetworkConfig net = network_of(file, arch);
+    return message(name_of(net.method), ", ", net.arch, ", width ", number_text(net.width), ", ", net.classes,
+                   " classes");
+  } catch (const Error&) {
     return "trunk of " + arch + ", no classifier that fits; for acol train --weights";
-  const NetworkConfig net = network_of(file, arch);
-  return message(name_of(net.method), ", ", net.arch, ", width ", number_text(net.width), ", ", net.classes,
-                 " classes");
+  }
 }
 
 int list(const Options& options) {
   const WeightFile file(options.file);
-  std::string arch = options.arch;
+  std::string arch = options.how.arch;
   try {
     if (arch.empty()) arch = architecture_of(file);
   } catch (const Error&) {
@@ -78,12 +77,11 @@ int list(const Options& options) {
 
   std::int64_t numbers = 0;
   std::size_t name_width = 4, shape_width = 5;
+  constexpr std::size_t widest_column = 80;  // longer ones break the table; the file could claim any
   for (const WeightEntry& entry : file.entries()) {
-    std::int64_t count = 1;
-    for (const std::int64_t extent : entry.shape) count *= extent;
-    numbers += count;
-    name_width = std::max(name_width, entry.stored_name.size());
-    shape_width = std::max(shape_width, entry.shape_text().size());
+    numbers += entry.count();
+    name_width = std::max(name_width, std::min(widest_column, entry.stored_name.size()));
+    shape_width = std::max(shape_width, std::min(widest_column, entry.shape_text().size()));
   }
   line("file", options.file.string());
   line("format", file.format() + listed(file.notes()));
@@ -102,7 +100,7 @@ int list(const Options& options) {
   row("name", "type", "shape", "parameter of acol");
   for (const WeightEntry& entry : file.entries()) {
     const auto found = ours.find(entry.name);
-    row(entry.stored_name, entry.dtype, entry.shape_text(), found == ours.end() ? "-" : found->second);
+    row(printable(entry.stored_name), entry.dtype, entry.shape_text(), found == ours.end() ? "-" : found->second);
   }
   return exit_done;
 }
@@ -121,8 +119,6 @@ int convert(Options& options) {
         throw UsageError(options.in.string() + " says itself what it is: leave " + option->get_name() + " away");
   if (!options.classes_file.empty())
     read_class_list(options.classes_file, options.how.class_ids, options.how.class_names);
-  if (options.width_given->count() > 0) options.how.width = options.width;
-  options.how.arch = options.arch;
   prepare_output_file(options.out);
   const Model model = model_from_weights(file, options.how);
   std::vector<std::string> left_out;
@@ -164,10 +160,10 @@ void add_convert(CLI::App& parent, Options& options) {
   add(app->add_option("--classes-file", options.classes_file,
                       "one class a line, in label order: an id, a tab, a name. Default: 0, 1, ...")
           ->type_name("FILE"));
-  add(app->add_option("--arch", options.arch, "trunk. Default: by its number of convolutions")
+  add(app->add_option("--arch", how.arch, "trunk. Default: by its number of convolutions")
           ->check(CLI::IsMember(known_architectures())));
-  options.width_given = add(app->add_option("--width", options.width, "factor on all channel counts. Default: by them")
-                                ->check(number("in (0, 4]", [](double value) { return value > 0 && value <= 4; })));
+  add(app->add_option("--width", how.width, "factor on all channel counts. Default: by them")
+          ->check(number("in (0, 4]", [](double value) { return value > 0 && value <= 4; })));
   add(app->add_option("--map-stride", how.map_stride, "8, or 16 as wsolevaluation without large_feature_map")
           ->capture_default_str()
           ->check(CLI::IsMember({8, 16})));
@@ -177,6 +173,12 @@ void add_convert(CLI::App& parent, Options& options) {
   add(app->add_option("--resize", how.preprocessing.resize, "side of training pictures before the crop, pixels")
           ->capture_default_str()
           ->check(at_least(1)));
+  add(app->add_option_function<std::string>(
+             "--resize-mode",
+             [&how](const std::string& name) { how.preprocessing.resize_mode = parse_resize_mode(name); },
+             "shorter: the shorter side, aspect kept, as the official code; warp: both, as hal and wsol")
+          ->default_str(name_of(how.preprocessing.resize_mode))
+          ->check(CLI::IsMember({name_of(ResizeMode::shorter_side), name_of(ResizeMode::warp)})));
   add(app->add_option("--crop", how.preprocessing.crop, "side of the network's input, pixels")
           ->capture_default_str()
           ->check(at_least(1)));
@@ -190,7 +192,7 @@ Command add_weights(CLI::App& program) {
   CLI::App* app = program.add_subcommand(
       "weights", "what a file of weights (safetensors, .pth) holds and matches; convert: trained networks");
   app->add_option("FILE", options->file, ".safetensors, .pth")->type_name("FILE");
-  app->add_option("--arch", options->arch, "trunk to compare with. Default: by the number of convolutions")
+  app->add_option("--arch", options->how.arch, "trunk to compare with. Default: by the number of convolutions")
       ->check(CLI::IsMember(known_architectures()));
   add_convert(*app, *options);
   return {app, [options] {

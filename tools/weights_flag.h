@@ -1,4 +1,4 @@
-// --weights-preprocessing, which train and weights convert share.
+// --weights-preprocessing, which train, sweep and weights convert share.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -96,11 +96,8 @@ struct Tree {
 
 void note_strays(Dataset& dataset, const std::vector<std::string>& strays) {
   if (strays.empty()) return;
-  std::string list;
-  for (std::size_t i = 0; i < std::min<std::size_t>(strays.size(), 4); ++i) list += (i ? ", " : "") + strays[i];
   dataset.notes.push_back(counted(strays.size(), "thing in the class folders is", "things in the class folders are") +
-                          " no picture NNN_MMMM.jpg of the class; passed over: " + list +
-                          (strays.size() > 4 ? ", .." : ""));
+                          " no picture NNN_MMMM.jpg of the class; passed over: " + first_of(strays));
 }
 
 // with_split false: a split is read where there is a file, but not drawn.
@@ -138,10 +135,9 @@ Tree read_tree(const fs::path& root, const Caltech256Options& options, bool with
   std::sort(strays.begin(), strays.end());
   note_strays(dataset, strays);
 
-  std::error_code error;
   for (const fs::path& folder : {root, dataset.root}) {
     const fs::path file = folder / split_name;
-    if (!tree.train.empty() || !fs::exists(file, error)) continue;
+    if (!tree.train.empty() || !is_there(file)) continue;
     tree.train = read_split(file);
     dataset.notes.push_back("the split is that of " + file.string());
   }
@@ -199,11 +195,12 @@ Dataset open_caltech256(const fs::path& root, const std::string& split, const Ca
   return dataset;
 }
 
-void write_caltech256_split(const fs::path& root, const Caltech256Options& options, const fs::path& file) {
+std::string write_caltech256_split(const fs::path& root, const Caltech256Options& options, const fs::path& file) {
   const auto [dataset, train] = read_tree(root, options, true);
   std::string text = "# Caltech-256: " + dataset.notes.back() + "\n";
   for (const auto& [path, is_train] : train) text += (is_train ? "train " : "val ") + path + "\n";
   write_file_atomically(file, text);
+  return dataset.notes.back();
 }
 
 }  // namespace acol

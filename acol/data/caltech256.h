@@ -37,8 +37,9 @@ Dataset open_caltech256(const std::filesystem::path& root, const std::string& sp
                         const Caltech256Options& options = {});
 
 // Writes the split that open_caltech256 uses as an acol_split.txt. Put into the root, it fixes the split for good;
-// published beside a result, it lets others repeat it.
-void write_caltech256_split(const std::filesystem::path& root, const Caltech256Options& options,
-                            const std::filesystem::path& file);
+// published beside a result, it lets others repeat it. Returns how the split came about: drawn, or of a file that was
+// there, which has to be removed before another is drawn.
+std::string write_caltech256_split(const std::filesystem::path& root, const Caltech256Options& options,
+                                   const std::filesystem::path& file);
 
 }  // namespace acol

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <set>
 #include <system_error>
 #include <unordered_map>
@@ -11,6 +10,7 @@
 #include "acol/data/list_text.h"
 #include "acol/data/listing.h"
 #include "tensor/check.h"
+#include "tensor/file.h"
 
 namespace acol {
 
@@ -20,37 +20,28 @@ namespace {
 
 // The folder with the lists; empty if there is none.
 fs::path lists_in(const fs::path& root) {
-  std::error_code error;
   for (const fs::path& folder : {root, root / "CUB_200_2011"})
-    if (fs::exists(folder / "images.txt", error) && fs::exists(folder / "image_class_labels.txt", error) &&
-        fs::exists(folder / "train_test_split.txt", error))
+    if (is_there(folder / "images.txt") && is_there(folder / "image_class_labels.txt") &&
+        is_there(folder / "train_test_split.txt"))
       return folder;
   return {};
-}
-
-template <class Number>
-bool parse_all(std::string_view text, Number& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size();
 }
 
 // Calls use(id, fields after it, "file line 7") for each line that is not empty. An id comes once.
 template <class Use>
 void for_each_line(const fs::path& file, std::size_t fields_after_id, const char* expected, Use use) {
   std::set<int> seen;
-  std::size_t number = 0;
-  for (const std::string& line : lines_of(file)) {
-    ++number;
-    const std::string_view content(line.data(), line.find_last_not_of(" \t") + 1);
-    if (content.empty()) continue;
+  each_line(read_file(file), [&](std::string_view line, std::size_t number) {
+    const std::string_view content = line.substr(0, line.find_last_not_of(" \t") + 1);
+    if (content.empty()) return;
     std::vector<std::string_view> fields = fields_of(content, ' ');
     int id = 0;
-    check(fields.size() == fields_after_id + 1 && parse_all(fields[0], id), file.string(), " line ", number,
+    check(fields.size() == fields_after_id + 1 && parse_int(fields[0], id), file.string(), " line ", number,
           ": expected ", expected, ", got \"", line, "\"");
     check(seen.insert(id).second, file.string(), " line ", number, ": ", id, " occurs twice");
     fields.erase(fields.begin());
     use(id, fields, message(file.string(), " line ", number));
-  }
+  });
 }
 
 struct Picture {
@@ -114,7 +105,7 @@ void read_labels_and_split(Lists& lists, int classes) {
                 [&](int id, const auto& fields, const std::string& where) {
                   Picture& picture = lists.find(id, where);
                   int number = 0;
-                  check(parse_all(fields[0], number) && number >= 1 && number <= classes, where,
+                  check(parse_int(fields[0], number) && number >= 1 && number <= classes, where,
                         ": expected a class from 1 to ", classes, ", got \"", fields[0], "\"");
                   picture.sample.label = number - 1;
                   picture.labelled = true;
@@ -134,7 +125,7 @@ void read_labels_and_split(Lists& lists, int classes) {
 // Drops are counted by `filter`.
 void read_boxes(Lists& lists, Dataset& dataset, BoxFilter& filter) {
   const fs::path file = lists.folder / "bounding_boxes.txt";
-  if (std::error_code error; !fs::exists(file, error)) {
+  if (!is_there(file)) {
     dataset.notes.push_back(file.string() + " is missing: no picture has a box");
     return;
   }
@@ -144,7 +135,7 @@ void read_boxes(Lists& lists, Dataset& dataset, BoxFilter& filter) {
     picture.boxed = true;
     std::array<double, 4> values{};
     for (std::size_t i = 0; i < 4; ++i)
-      check(parse_all(fields[i], values[i]) && values[i] >= 0 && values[i] <= largest_coordinate / 2, where,
+      check(parse_number(fields[i], values[i]) && values[i] >= 0 && values[i] <= largest_coordinate / 2, where,
             ": expected ", expected, ", got \"", fields[i], "\"");
     const auto [x, y, width, height] = values;
     filter.add(picture.sample,

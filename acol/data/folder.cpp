@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <set>
-#include <system_error>
 #include <unordered_map>
 
 #include "acol/data/listing.h"
@@ -14,12 +13,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr const char* picture_endings = "jpg, jpeg, png, bmp, ppm, pgm, pnm";
+
 // A split holds class folders. A class called "train" or "val" holds pictures and is none.
 bool is_split(const fs::path& folder) { return !folders_in(folder).empty(); }
 
 // The boxes of one split, into the samples from `first` on, which are that split's.
 void read_boxes(Dataset& dataset, const fs::path& file, const std::string& prefix, std::size_t first) {
-  if (std::error_code error; !fs::exists(file, error)) return;
+  if (!is_there(file)) return;
   std::unordered_map<std::string, Sample*> by_id;
   for (std::size_t i = first; i < dataset.samples.size(); ++i) by_id[dataset.samples[i].id] = &dataset.samples[i];
 
@@ -73,12 +74,12 @@ void read_split(Dataset& dataset, const std::string& name) {
       dataset.samples.push_back(std::move(sample));
     }
   }
-  check(dataset.samples.size() > first, "data set ", folder.string(),
-        ": no pictures (jpg, jpeg, png, bmp, ppm, pgm, pnm) in its class folders");
+  check(dataset.samples.size() > first, "data set ", folder.string(), ": no pictures (", picture_endings,
+        ") in its class folders");
   for (std::size_t label = 0; label < has_pictures.size(); ++label) {
     if (has_pictures[label]) continue;
     check(!name.empty() && name != "train", "data set ", folder.string(), ": class \"", dataset.class_ids[label],
-          "\" has no pictures (jpg, jpeg, png, bmp, ppm, pgm, pnm); add some or remove its folder");
+          "\" has no pictures (", picture_endings, "); add some or remove its folder");
     dataset.notes.push_back(folder.string() + ": class \"" + dataset.class_ids[label] + "\" has no pictures");
   }
   read_boxes(dataset, folder / "boxes.csv", prefix, first);

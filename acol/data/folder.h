@@ -2,6 +2,7 @@
 //
 //     root/<split>/<class>/*.jpg ...        pictures: jpg jpeg png bmp ppm pgm pnm in any case; hidden
 //                                           files, other files and folders inside a class are passed over
+//                                           (`acol data` lists those that are not hidden)
 //     root/<split>/boxes.csv                optional; lines `class/file,x0,y0,x1,y1`: inclusive corners in
 //                                           pixels of the stored picture, origin 0; several lines a picture
 //                                           allowed, '#' comments

@@ -26,11 +26,6 @@ std::string_view next_word(std::string_view& rest) {
   return word;
 }
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = std::min(text.find_first_not_of(" \t"), text.size());
-  return text.substr(first, text.find_last_not_of(" \t") + 1 - first);
-}
-
 // Lines can be long; a message shows their beginning.
 std::string shown(std::string_view line) {
   return line.size() <= 80 ? std::string(line) : std::string(line.substr(0, 80)) + "..";

@@ -4,6 +4,7 @@
 
 #include "acol/data/ilsvrc.h"
 #include "acol/data/ilsvrc_lists.h"
+#include "acol/data/listing.h"
 
 namespace acol {
 
@@ -14,11 +15,6 @@ namespace {
 bool is_folder(const fs::path& path) {
   std::error_code error;
   return fs::is_directory(path, error);
-}
-
-bool is_there(const fs::path& path) {
-  std::error_code error;
-  return fs::exists(path, error);
 }
 
 }  // namespace

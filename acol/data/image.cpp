@@ -25,10 +25,6 @@ constexpr const char* too_large = "more than 2 GiB";
 
 unsigned byte_at(std::string_view bytes, std::size_t i) { return static_cast<unsigned char>(bytes[i]); }
 
-bool starts_with_jpeg(std::string_view bytes) {
-  return bytes.size() >= 2 && byte_at(bytes, 0) == 0xFF && byte_at(bytes, 1) == 0xD8;
-}
-
 // A table segment holds tables of a head byte, 16 counts of codes and the codes. The decoder writes as many codes as
 // the counts say into room for 256, so larger sums must not reach it.
 bool huffman_tables_fit(std::string_view tables) {
@@ -149,12 +145,12 @@ Image decode_image(std::string_view bytes, const std::string& name, ReadOptions 
   check(!bytes.empty(), "cannot read image ", name, ": the file is empty");
   check(bytes.size() <= max_bytes, "cannot read image ", name, ": ", too_large);
   if (options.apply_exif) return turned(decode_image(bytes, name), exif_orientation(bytes));
-  const std::string marked = starts_with_jpeg(bytes) ? with_adobe_segment(bytes) : std::string();
+  const std::string marked = is_jpeg(bytes) ? with_adobe_segment(bytes) : std::string();
   if (!marked.empty()) bytes = marked;
   const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
   const int size = static_cast<int>(bytes.size());
   // Before the header is looked at: a JPEG cut inside its header is better called truncated than unknown.
-  const char* fault = starts_with_jpeg(bytes) ? jpeg_fault(bytes) : nullptr;
+  const char* fault = is_jpeg(bytes) ? jpeg_fault(bytes) : nullptr;
   check(fault == nullptr, "cannot read image ", name, ": ", fault ? fault : "");
 
   int width = 0, height = 0, channels = 0;
@@ -185,6 +181,11 @@ Image read_image(const fs::path& path, ReadOptions options) {
   check(fs::is_regular_file(status), "cannot read image ", path.string(), ": not a regular file");
   check(fs::file_size(path, error) <= max_bytes || error, "cannot read image ", path.string(), ": ", too_large);
   return decode_image(read_file(path), path.string(), options);
+}
+
+std::string reason_of(const std::string& message, const fs::path& path) {
+  const std::size_t at = message.find(path.string() + ": ");
+  return at == std::string::npos ? message : message.substr(at + path.string().size() + 2);
 }
 
 std::string encode_png(const Image& image) {

@@ -36,6 +36,9 @@ Image read_image(const std::filesystem::path& path, ReadOptions options = {});
 // The same for bytes in memory; `name` stands for the path in errors.
 Image decode_image(std::string_view bytes, const std::string& name, ReadOptions options = {});
 
+// What the message of an Error about `path` says after the path; all of it if it does not name the path.
+std::string reason_of(const std::string& message, const std::filesystem::path& path);
+
 // The picture as its EXIF orientation (1..8) means it: 1 as it is, 2 mirrored, 3 half a turn, 4 upside down, 6 a
 // quarter turn clockwise, 8 counterclockwise, 5 and 7 transposed along one and the other diagonal.
 Image turned(const Image& image, int orientation);

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 // To be raised when the form of the file changes, or when a reader gives another list for the same files.
-constexpr char magic[] = "acol index 1\n";
+constexpr char magic[] = "acol index 2\n";
 
 std::uint64_t hash_of(std::string_view bytes) {  // FNV-1a: against damage, not against malice
   std::uint64_t hash = 14695981039346656037u;
@@ -151,6 +151,8 @@ void write_dataset(Writer& out, const Dataset& data) {
   out.texts(data.class_ids);
   out.texts(data.class_names);
   out.texts(data.notes);
+  out.number(data.cut_boxes ? 1 : 0);
+  out.number(data.apply_exif ? 1 : 0);
   std::string_view before;  // neighbours' ids begin alike
   out.list(data.samples, [&](const Sample& sample) {
     const std::size_t alike = static_cast<std::size_t>(
@@ -179,6 +181,8 @@ Dataset read_dataset(Reader& in) {
   data.class_ids = in.texts();
   data.class_names = in.texts();
   data.notes = in.texts();
+  data.cut_boxes = in.number() != 0;
+  data.apply_exif = in.number() != 0;
   in.list([&] {
     Sample sample;
     const std::uint64_t alike = in.number();

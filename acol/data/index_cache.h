@@ -7,8 +7,8 @@
 // A kept list holds the state (inode, size, times of content and of inode, to the nanosecond) of every folder below the
 // data set and of every file in them that is no picture: names can only come or go with a change of their folder, boxes
 // and labels with a change of a list. It is used only if all are as they were; where one is not, and where the file is
-// damaged or of another version, the data set is read anew. So a thousand folders are looked at, not a million files.
-// What the content of a picture is, no list depends on.
+// damaged or of another version, the data set is read anew. So a thousand folders are looked at, not a million files
+// (but every XML file, where boxes come from those). What the content of a picture is, no list depends on.
 #pragma once
 
 #include <cstddef>

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "acol/data/image.h"
+#include "acol/data/listing.h"
 #include "acol/data/picture_header.h"
 #include "acol/data/published_sizes.h"
+#include "acol/data/resize.h"
 #include "tensor/check.h"
 #include "tensor/cpu/parallel.h"
 #include "tensor/file.h"
@@ -43,31 +47,22 @@ struct Picture {
   PictureInfo info;
   std::string error;  // not to be read: why
   bool missing = false;
-  std::uint64_t bytes = 0, hash = 0;
+  std::size_t bytes = 0, hash = 0;
 };
-
-std::string without_path(const std::string& error, const fs::path& path) {
-  const std::size_t at = error.find(path.string() + ": ");
-  return at == std::string::npos ? error : error.substr(at + path.string().size() + 2);
-}
 
 Picture look_at(const fs::path& path, const InspectOptions& options) {
   Picture picture;
-  std::error_code error;
-  if (!fs::exists(path, error)) {
-    picture.missing = true;
-    return picture;
-  }
+  picture.missing = !is_there(path);
+  if (picture.missing) return picture;
   try {
     picture.info = picture_info(path);
     if (options.depth != InspectDepth::decode && !options.same_content) return picture;
     const std::string bytes = read_file(path);
     if (options.depth == InspectDepth::decode) decode_image(bytes, path.string());
     picture.bytes = bytes.size();
-    picture.hash = 14695981039346656037u;
-    for (const char byte : bytes) picture.hash = (picture.hash ^ static_cast<unsigned char>(byte)) * 1099511628211u;
+    picture.hash = std::hash<std::string>{}(bytes);
   } catch (const Error& failure) {
-    picture.error = without_path(failure.what(), path);
+    picture.error = reason_of(failure.what(), path);
   }
   return picture;
 }
@@ -130,6 +125,7 @@ class Inspector {
     } else {
       look_at_pictures();
       look_at_masks();
+      look_beside_pictures();
     }
     result_.findings = findings_.take();
     return std::move(result_);
@@ -139,6 +135,7 @@ class Inspector {
   void count() {
     result_.a_class.resize(dataset_.class_ids.size());
     std::unordered_map<std::string_view, std::vector<int>> labels;
+    const bool one_label = dataset_.layout != "voc";  // there a note of the reader tells how many have several
     for (const Sample& sample : dataset_.samples) {
       ++result_.a_class.at(static_cast<std::size_t>(sample.label));
       result_.with_box += !sample.boxes.empty();
@@ -148,12 +145,10 @@ class Inspector {
       std::vector<int>& seen = labels[sample.id];
       if (std::find(seen.begin(), seen.end(), sample.label) != seen.end())
         findings_.add(true, "pictures listed twice under the same label", sample.id);
-      else if (seen.size() == 1)  // Pascal VOC's way; a note of the reader tells how many
-        several_labels_.push_back(sample.id);
+      else if (one_label && seen.size() == 1)
+        findings_.add(false, "pictures listed under several labels", sample.id);
       seen.push_back(sample.label);
     }
-    if (dataset_.layout != "voc")
-      for (const std::string& id : several_labels_) findings_.add(false, "pictures listed under several labels", id);
     for (std::size_t label = 0; label < result_.a_class.size(); ++label)
       if (result_.a_class[label] == 0)
         findings_.add(false, "classes without a picture in this split", dataset_.class_ids[label]);
@@ -186,10 +181,15 @@ class Inspector {
     for (std::size_t i = 0; i < pictures.size(); ++i) report(dataset_.samples[samples[i]], pictures[i], none);
     for (const Sample& sample : dataset_.samples) {
       const PictureInfo& info = by_id.at(sample.id)->info;
-      check_boxes(sample, info.width > 0 ? info.width : sample.width, info.width > 0 ? info.height : sample.height,
-                  findings_);
+      const Size size = info.width > 0 ? seen_size(info) : Size{sample.width, sample.height};
+      check_boxes(sample, size.width, size.height, findings_);
     }
     if (options_.same_content) find_same_content(samples, pictures);
+  }
+
+  // What training sees, and boxes refer to.
+  Size seen_size(const PictureInfo& info) const {
+    return dataset_.apply_exif && info.sideways() ? Size{info.height, info.width} : Size{info.width, info.height};
   }
 
   void report(const Sample& sample, const Picture& picture, bool none) {
@@ -214,13 +214,19 @@ class Inspector {
       findings_.add(false, "pictures of another format than their name says; the content counts",
                     sample.id + " is a " + info.format);
     if (info.orientation != 1)
-      findings_.add(false, "pictures with an EXIF orientation, which is ignored unless --exif is given",
+      findings_.add(false,
+                    dataset_.apply_exif ? "pictures turned as their EXIF orientation says"
+                                        : "pictures with an EXIF orientation, which is ignored unless --exif is given",
                     message(sample.id, ": ", info.orientation));
-    if (sample.width == 0 || (sample.width == info.width && sample.height == info.height)) return;
-    const bool sideways = info.orientation >= 5 && sample.width == info.height && sample.height == info.width;
-    findings_.add(!dataset_.apply_exif || !sideways, "pictures of another size than the lists say",
-                  message(sample.id, ": ", info.width, "x", info.height, ", in the list ", sample.width, "x",
-                          sample.height, sideways ? " (the EXIF orientation explains it: --exif)" : ""));
+    const Size seen = seen_size(info);
+    if (sample.width == 0 || (sample.width == seen.width && sample.height == seen.height)) return;
+    const bool turned = info.sideways() && sample.width == seen.height && sample.height == seen.width;
+    const char* hint = !turned               ? ""
+                       : dataset_.apply_exif ? " (before it was turned: --exif is not for this list)"
+                                             : " (the EXIF orientation explains it: --exif)";
+    findings_.add(true, "pictures of another size than the lists say",
+                  message(sample.id, ": ", seen.width, "x", seen.height, ", in the list ", sample.width, "x",
+                          sample.height, hint));
   }
 
   void look_at_masks() {
@@ -246,8 +252,19 @@ class Inspector {
         findings_.add(true, "masks that cannot be read", names[i] + ": " + masks[i].error);
   }
 
+  // Where folders are classes, a picture that the reader did not take for one would be missed by nobody.
+  void look_beside_pictures() {
+    if (dataset_.layout != "folder") return;
+    std::set<fs::path> folders;
+    for (const Sample& sample : dataset_.samples) folders.insert(fs::path(sample.id).parent_path());
+    for (const fs::path& folder : folders)
+      for (const std::string& name : others_in(dataset_.root / folder))
+        findings_.add(false, "things beside the pictures that are not called like one; passed over",
+                      (folder / name).string());
+  }
+
   void find_same_content(const std::vector<std::size_t>& samples, const std::vector<Picture>& pictures) {
-    std::map<std::pair<std::uint64_t, std::uint64_t>, const Sample*> first;
+    std::map<std::pair<std::size_t, std::size_t>, const Sample*> first;
     for (std::size_t i = 0; i < pictures.size(); ++i) {
       if (pictures[i].bytes == 0) continue;
       const Sample& sample = dataset_.samples[samples[i]];
@@ -264,7 +281,6 @@ class Inspector {
   const InspectOptions& options_;
   Inspection result_;
   Findings findings_;
-  std::vector<std::string> several_labels_;
 };
 
 }  // namespace

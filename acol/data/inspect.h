@@ -45,8 +45,8 @@ struct Inspection {
 // lists, a box with x1 < x0, y1 < y0 or wholly outside its picture, a picture twice under the same label, a known set
 // (by its layout and classes) of another length than published. Notes: what the reader noted, a box partly outside, the
 // same box twice, pictures without a box where others have one, classes without a picture, an EXIF orientation, a file
-// that is named like another format, a part of a known set. Where not one picture is there, that is one case, not a
-// million.
+// that is named like another format, something else in a class folder, a part of a known set. Where not one picture is
+// there, that is one case, not a million.
 Inspection inspect(const Dataset& dataset, const InspectOptions& options = {});
 
 // Pictures of two splits of one set that are in both: fatal if one of them is for training.

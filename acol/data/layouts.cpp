@@ -20,11 +20,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool is_there(const fs::path& path) {
-  std::error_code error;
-  return fs::exists(path, error);
-}
-
 template <class There>
 std::vector<std::string> those(const There& there, const std::vector<std::string>& names) {
   std::vector<std::string> found;
@@ -78,8 +73,12 @@ IndexSources all_below(const fs::path& root) { return {{root}, {}}; }
 
 IndexSources ilsvrc_sources(const fs::path& root) {
   const IlsvrcTree tree = ilsvrc_tree(root);
-  IndexSources sources{tree.boxes, tree.places};
-  sources.trees.push_back(tree.pictures);
+  IndexSources sources{{tree.pictures}, tree.places};
+  // With both CSV files the XML files are not read, and there are half a million to look at. One more CSV file, or one
+  // less, is a change of a place.
+  const auto has_csv = [&](const char* split) { return !tree.find({message("LOC_", split, "_solution.csv")}).empty(); };
+  if (!has_csv("train") || !has_csv("val"))
+    sources.trees.insert(sources.trees.end(), tree.boxes.begin(), tree.boxes.end());
   return sources;
 }
 

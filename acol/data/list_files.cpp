@@ -52,8 +52,7 @@ std::string find_prefix(Dataset& dataset, const fs::path& list, const std::strin
   const std::vector<std::string> prefixes{split + "/", split == "test" ? "val/" : "test/", "images/", ""};
   for (const std::string& prefix : prefixes) {
     if (split == "train" && prefix == "test/") continue;
-    std::error_code error;
-    if (fs::exists(dataset.root / (prefix + first), error)) return prefix;
+    if (is_there(dataset.root / (prefix + first))) return prefix;
   }
   dataset.notes.push_back(message(list.string(), ": its first picture, ", first, ", is not in ", dataset.root.string(),
                                   ", nor in ", split, "/ or images/ there"));

@@ -18,6 +18,12 @@ std::string_view folder_of(std::string_view path) {
   return path.substr(path.rfind('/') + 1);  // npos + 1 is 0
 }
 
+template <class Number>
+bool parse_all(std::string_view text, Number& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
 }  // namespace
 
 void each_line(std::string_view text, const std::function<void(std::string_view line, std::size_t number)>& use) {
@@ -32,10 +38,14 @@ void each_line(std::string_view text, const std::function<void(std::string_view 
   }
 }
 
-bool parse_int(std::string_view text, int& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size();
+std::string_view trimmed(std::string_view text) {
+  constexpr const char* blank = " \t\r\n";
+  const std::size_t first = std::min(text.find_first_not_of(blank), text.size());
+  return text.substr(first, text.find_last_not_of(blank) + 1 - first);
 }
+
+bool parse_int(std::string_view text, int& value) { return parse_all(text, value); }
+bool parse_number(std::string_view text, double& value) { return parse_all(text, value); }
 
 bool is_inner_path(std::string_view path) {
   if (path.empty() || path.front() == '/') return false;

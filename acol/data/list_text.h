@@ -13,8 +13,12 @@ namespace acol {
 // 1, empty ones too.
 void each_line(std::string_view text, const std::function<void(std::string_view line, std::size_t number)>& use);
 
-// The whole text is one whole number.
+// Without blanks and line ends on either side.
+std::string_view trimmed(std::string_view text);
+
+// The whole text is one whole number, or one number.
 bool parse_int(std::string_view text, int& value);
+bool parse_number(std::string_view text, double& value);
 
 // A path that stays under its root: not empty, not absolute, no "..". Maps are written by these names.
 bool is_inner_path(std::string_view path);

@@ -30,7 +30,17 @@ std::vector<std::string> names_in(const fs::path& folder, Keep keep) {
   return names;
 }
 
+bool is_picture(const fs::directory_entry& entry) {
+  std::error_code dangling;
+  return is_picture_name(entry.path()) && !entry.is_directory(dangling);
+}
+
 }  // namespace
+
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
 
 bool is_picture_name(const fs::path& name) {
   std::string extension = name.extension().string();
@@ -46,11 +56,10 @@ std::vector<std::string> folders_in(const fs::path& folder) {
   });
 }
 
-std::vector<std::string> pictures_in(const fs::path& folder) {
-  return names_in(folder, [](const fs::directory_entry& entry) {
-    std::error_code dangling;
-    return is_picture_name(entry.path()) && !entry.is_directory(dangling);
-  });
+std::vector<std::string> pictures_in(const fs::path& folder) { return names_in(folder, is_picture); }
+
+std::vector<std::string> others_in(const fs::path& folder) {
+  return names_in(folder, [](const fs::directory_entry& entry) { return !is_picture(entry); });
 }
 
 std::vector<std::string> lines_of(const fs::path& file) {
@@ -93,6 +102,12 @@ bool is_utf8(const std::string& text) {
   } catch (const nlohmann::json::type_error&) {
     return false;
   }
+}
+
+std::string first_of(const std::vector<std::string>& names) {
+  std::string list;
+  for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 4); ++i) list += (i > 0 ? ", " : "") + names[i];
+  return list + (names.size() > 4 ? ", .." : "");
 }
 
 std::string counted(std::size_t count, const std::string& one, const std::string& many) {

@@ -10,9 +10,12 @@
 
 namespace acol {
 
+bool is_there(const std::filesystem::path& path);  // a file or folder; false where one may not look
+
 // Names, sorted bytewise, hidden ones left out. Links are followed. Empty if there is no such folder.
 std::vector<std::string> folders_in(const std::filesystem::path& folder);
 std::vector<std::string> pictures_in(const std::filesystem::path& folder);  // by ending, see folder.h
+std::vector<std::string> others_in(const std::filesystem::path& folder);    // what is not of pictures_in
 bool is_picture_name(const std::filesystem::path& name);                    // that rule
 
 // The lines of a text file without their ends (LF or CRLF). Error if it cannot be read.
@@ -26,6 +29,9 @@ bool parse_box(const std::vector<std::string_view>& fields, std::size_t first, B
 
 // Model files hold the names of classes as JSON, which has to be UTF-8.
 bool is_utf8(const std::string& text);
+
+// "a, b, c, d, ..": the first four. For notes.
+std::string first_of(const std::vector<std::string>& names);
 
 // "3 boxes", "1 box": for notes.
 std::string counted(std::size_t count, const std::string& one, const std::string& many);

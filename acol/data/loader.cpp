@@ -105,11 +105,10 @@ struct Loader::State {
     return prepared;
   }
 
-  // `path: reason`, whether or not the reason names the path already.
-  std::string warning(int sample, const std::string& reason) const {
-    const std::string path = dataset.path(dataset.samples[static_cast<std::size_t>(sample)]).string();
-    const std::size_t at = reason.find(path + ": ");
-    return path + ": " + (at == std::string::npos ? reason : reason.substr(at + path.size() + 2));
+  // `path: reason`
+  std::string warning(int sample, const std::string& error) const {
+    const std::filesystem::path path = dataset.path(dataset.samples[static_cast<std::size_t>(sample)]);
+    return path.string() + ": " + reason_of(error, path);
   }
 
   Result make(int number) {

@@ -20,7 +20,6 @@ using namespace std::string_view_literals;
 
 constexpr std::size_t header_bytes = 64 * 1024;
 
-bool is_jpeg(std::string_view bytes) { return bytes.starts_with("\xFF\xD8"sv); }
 bool is_png(std::string_view bytes) { return bytes.starts_with("\x89PNG\r\n\x1A\n"sv); }
 
 // `count` bytes at `at`, either order; 0 past the end.
@@ -65,6 +64,8 @@ const char* format_of(std::string_view bytes) {
 }
 
 }  // namespace
+
+bool is_jpeg(std::string_view bytes) { return bytes.starts_with("\xFF\xD8"sv); }
 
 std::string_view jpeg_segment(std::string_view bytes, unsigned marker, std::string_view start) {
   for (std::size_t at = 2; at + 4 <= bytes.size();) {

@@ -13,12 +13,16 @@ struct PictureInfo {
   std::string format;         // "JPEG", "PNG", "BMP" or "PNM"
   int channels = 0;           // 1 grey, 2 grey with alpha, 3 RGB, 4 RGB with alpha; in a JPEG 4 is CMYK
   int orientation = 1;        // EXIF, 1..8: see turned() in image.h; 1 if there is none, or no valid one
+  // Turned as the EXIF data say, width is height.
+  bool sideways() const { return orientation >= 5; }
 };
 
 // Reads the first 64 KiB, the rest only where the header is longer; decodes nothing, so a file that is damaged or cut
 // further on is not noticed. Error, naming the path: as read_image() for a file that is missing, empty, not regular or
 // no picture.
 PictureInfo picture_info(const std::filesystem::path& path);
+
+bool is_jpeg(std::string_view bytes);
 
 // The tag 0x0112 of the EXIF data in a JPEG's APP1 segment or a PNG's eXIf chunk; 1 if there is none, or no valid one.
 int exif_orientation(std::string_view bytes);

@@ -19,11 +19,6 @@ namespace {
 
 using Annotations = std::map<std::string, VocAnnotation>;  // by name, sorted
 
-bool is_there(const fs::path& path) {
-  std::error_code error;
-  return fs::exists(path, error);
-}
-
 Annotations read_annotations(const fs::path& folder) {
   Annotations annotations;
   for (const std::string& name : annotations_in(folder)) annotations[name] = read_voc_xml(folder / (name + ".xml"), 1);

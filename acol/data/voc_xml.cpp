@@ -1,13 +1,13 @@
 #include "acol/data/voc_xml.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <pugixml.hpp>
 #include <string_view>
 #include <system_error>
 
 #include "acol/data/box_filter.h"
+#include "acol/data/list_text.h"
 #include "acol/data/listing.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
@@ -18,35 +18,26 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  const char* blank = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(blank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blank) - first + 1);
-}
-
 // For messages, which have one line.
 std::string_view first_line(std::string_view text) {
   text = trimmed(text);
   return text.substr(0, text.find_first_of("\r\n"));
 }
 
-bool parse_number(std::string_view text, double& value) {
-  text = trimmed(text);
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size() && std::abs(value) <= largest_coordinate;
+bool parse_pixels(std::string_view text, double& value) {
+  return parse_number(trimmed(text), value) && std::abs(value) <= largest_coordinate;
 }
 
 int coordinate(const pugi::xml_node& box, const char* name, int origin, const fs::path& file, std::size_t object) {
   double value = 0;
-  check(parse_number(box.child_value(name), value), file.string(), ": object ", object, ": expected a number in <",
+  check(parse_pixels(box.child_value(name), value), file.string(), ": object ", object, ": expected a number in <",
         name, ">, got \"", first_line(box.child_value(name)), "\"; correct the file or remove it");
   return static_cast<int>(std::lround(value)) - origin;
 }
 
 int side(const pugi::xml_node& size, const char* name) {
   double value = 0;
-  return parse_number(size.child_value(name), value) && value >= 1 ? static_cast<int>(value) : 0;
+  return parse_pixels(size.child_value(name), value) && value >= 1 ? static_cast<int>(value) : 0;
 }
 
 }  // namespace

@@ -18,8 +18,7 @@ namespace {
 using Fields = std::vector<std::string_view>;
 
 bool is_split_folder(const fs::path& folder) {
-  std::error_code error;
-  return fs::exists(folder / "image_ids.txt", error) && fs::exists(folder / "class_labels.txt", error);
+  return is_there(folder / "image_ids.txt") && is_there(folder / "class_labels.txt");
 }
 
 // What precedes the last `count` fields: a path may hold commas.
@@ -51,10 +50,7 @@ class SplitReader {
   }
 
   // The text of a list that may be absent.
-  std::string text_of(const fs::path& list) const {
-    std::error_code error;
-    return fs::exists(list, error) ? read_file(list) : std::string();
-  }
+  std::string text_of(const fs::path& list) const { return is_there(list) ? read_file(list) : std::string(); }
 
   // The sample of a line, or nullptr for a picture that is not in image_ids.txt, which is counted.
   Sample* find(std::string_view id, const fs::path& list, std::size_t line) {
@@ -205,8 +201,7 @@ class SplitReader {
 
 LabelFolders read_label_folders(const fs::path& list) {
   LabelFolders found;
-  std::error_code error;
-  if (!fs::exists(list, error)) return found;
+  if (!is_there(list)) return found;
   each_line(read_file(list), [&](std::string_view line, std::size_t) {
     const Fields fields = fields_of(line, ',');
     int label = 0;

@@ -30,6 +30,9 @@ struct Interval {
   friend bool operator==(const Interval&, const Interval&) = default;
 };
 
+// An error's interval, from that of what is right.
+inline Interval error_interval(const Interval& right) { return {100 - right.high, 100 - right.low}; }
+
 struct Intervals {
   std::array<std::optional<Interval>, rate_count> rates;  // nothing where no picture counts
   std::optional<Interval> corloc;                         // of the classes' mean of Rate::gt_known

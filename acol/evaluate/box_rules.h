@@ -58,6 +58,8 @@ struct BoxRule {
 
   // One threshold in [0, 1] that a curve can run over: all but dt_box.
   bool has_threshold() const { return name != BoxRuleName::dt_box; }
+  // Whether it gives all boxes that it finds, not the best alone.
+  bool gives_several() const { return name == BoxRuleName::wsol || name == BoxRuleName::dt_box; }
   // Side of the square grid that the rule's program works on, or 0: it works on the original picture.
   int grid() const;
   // How that program brings a map to this size.
@@ -77,11 +79,12 @@ std::string name_of(const BoxRule& rule);
 // "cam-paper", "gradcam", ... in the order of the table.
 std::vector<std::string> box_rule_names();
 
-// The boxes, best first: [0] is the rule's prediction. Only wsol (largest polygon first, then in OpenCV's order) and
-// dt-box give more than one; dt-box's second is the extra box of the star list. Empty where the map points nowhere:
-// nothing above the threshold, a NaN or an infinity, and for cam-paper, gradcam and dt-box no positive value. Boxes are
-// in pixels of the map; nothing is resized or normalised here. Error: bad extents, a threshold outside its range, and
-// for all but those three, whose thresholds are relative to the maximum, a score outside [0, 1].
+// The boxes, best first: [0] is the rule's prediction. More than one only where the rule gives several: wsol's largest
+// polygon first, then the others in OpenCV's order; of dt-box the second is the extra box of the star list. Empty where
+// the map points nowhere: nothing above the threshold, a NaN or an infinity, and for cam-paper, gradcam and dt-box no
+// positive value. Boxes are in pixels of the map; nothing is resized or normalised here. Error: bad extents, a
+// threshold outside its range, and for all but those three, whose thresholds are relative to the maximum, a score
+// outside [0, 1].
 std::vector<Box> boxes_by_rule(const ScoreMap& map, const BoxRule& rule);
 
 // What the rule's program predicts when it finds no box on a width x height map: (0, 0, 1, 1) for largest-contour and

@@ -9,16 +9,6 @@
 
 namespace acol {
 
-namespace {
-
-double percent_found(const Box& box, const std::vector<std::vector<Box>>& truth) {
-  const auto found = std::count_if(truth.begin(), truth.end(),
-                                   [&](const std::vector<Box>& targets) { return best_iou(box, targets) >= 0.5; });
-  return static_cast<double>(found) * 100 / static_cast<double>(truth.size());
-}
-
-}  // namespace
-
 ScoreMap centre_map(int side) {
   check(side >= 1, "centre_map: the side must be at least 1, got ", side);
   ScoreMap map{side, side, {}};
@@ -36,6 +26,13 @@ Box centred_box(int size, int side) {
   check(size >= 1 && size <= side, "centred_box: the size must be in 1..", side, ", got ", size);
   const int first = (side - size) / 2;
   return Box{first, first, first + size - 1, first + size - 1};
+}
+
+double percent_found(const Box& box, const std::vector<std::vector<Box>>& truth, double iou) {
+  check(!truth.empty(), "percent_found: no picture given");
+  const auto found = std::count_if(truth.begin(), truth.end(),
+                                   [&](const std::vector<Box>& targets) { return best_iou(box, targets) >= iou; });
+  return static_cast<double>(found) * 100 / static_cast<double>(truth.size());
 }
 
 CentreBaseline centre_baseline(const std::vector<std::vector<Box>>& truth, double step, int side) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "acol/data/box.h"
+#include "acol/evaluate/clsloc.h"
 #include "acol/evaluate/score_map.h"
 
 namespace acol {
@@ -15,6 +16,9 @@ ScoreMap centre_map(int side = 224);
 
 // The centred square of `size` x `size` pixels on a side x side grid (half a pixel up and left where parity differs).
 Box centred_box(int size, int side);
+
+// Percent of the pictures in which the box overlaps with some true box by at least `iou`. Error: no picture.
+double percent_found(const Box& box, const std::vector<std::vector<Box>>& truth, double iou = found_iou);
 
 // Percent of pictures.
 struct CentreBaseline {

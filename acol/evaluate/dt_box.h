@@ -33,10 +33,9 @@ std::vector<std::uint8_t> dt_box_grey(const ScoreMap& map);
 //   1. foreground is grey > level; for each of its pixels the distance to the nearest background pixel, times 255 /
 //      the largest of them, rounded; all foreground and no background is kept as it is;
 //   2. what has more than 10 stays: thin parts and the outermost 4 % of the largest distance go;
-//   3. the bounding rectangle x, y, w, h of every outer and hole contour, cut to x <= W - 5, y <= H - 5, w <= W - 5 -
-//   x,
-//      h <= H - 5 - y, the last two with the x and y from before. So no box reaches the last four columns or rows, and
-//      a rectangle that starts in them has a negative extent.
+//   3. the bounding rectangle x, y, w, h of every outer and hole contour, cut to x <= W - 5, y <= H - 5,
+//      w <= W - 5 - x, h <= H - 5 - y, the last two with the x and y from before. So no box reaches the last four
+//      columns or rows, and a rectangle that starts in them has a negative extent.
 // Then all rectangles of the three levels are sorted by w h, the largest first, and from the largest on each one drops
 // those after it that share more than half of the larger one's area. Like the original's, the loop does not look at the
 // element that takes a dropped one's place, so some overlapping boxes stay. Of equal areas the original leaves the

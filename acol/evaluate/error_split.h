@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "acol/data/box.h"
+#include "acol/evaluate/rates.h"
 
 namespace acol {
 
@@ -26,6 +27,10 @@ constexpr int localization_faults = 5;
 // "wrong_class", ... as in JSON; and for people.
 const char* name_of(LocalizationFault fault);
 const char* text_of(LocalizationFault fault);
+
+inline Rate rate_of(LocalizationFault fault) {
+  return static_cast<Rate>(static_cast<int>(Rate::wrong_class) + static_cast<int>(fault));
+}
 
 // Nothing where the guess is right: the true class, and an IoU of at least .5 with some true box. (SPA asks for more
 // than .5; we count as the development kit does, so that the shares add up.)

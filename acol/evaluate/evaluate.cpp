@@ -9,6 +9,7 @@
 #include "acol/evaluate/error_split.h"
 #include "acol/evaluate/for_each.h"
 #include "acol/evaluate/hit_runs.h"
+#include "acol/evaluate/map_files.h"
 #include "acol/evaluate/picture_scores.h"
 #include "acol/evaluate/pxap.h"
 #include "acol/report/npy.h"
@@ -30,15 +31,11 @@ struct PictureScores {
   std::optional<PxAP::Counts> pixels;
 };
 
-fs::path map_path(const fs::path& folder, const Sample& sample) {
-  return (folder / sample.id).replace_extension(".npy");
-}
-
 // Two pictures x.jpg and x.png of one folder would share the file x.npy.
 void check_map_paths_differ(const fs::path& folder, const Dataset& data) {
   std::map<fs::path, const Sample*> seen;
   for (const Sample& sample : data.samples) {
-    const auto [entry, is_new] = seen.emplace(map_path(folder, sample), &sample);
+    const auto [entry, is_new] = seen.emplace(map_path(folder, sample.id), &sample);
     check(is_new, "evaluate: the maps of ", entry->second->id, " and ", sample.id, " would both be ",
           entry->first.string(), "; rename one picture");
   }
@@ -54,16 +51,6 @@ std::optional<double> rest_of(const std::optional<double>& percent) {
   return percent ? std::optional(100 - *percent) : std::nullopt;
 }
 
-std::size_t index_of_best(const std::vector<double>& curve) {
-  return static_cast<std::size_t>(std::max_element(curve.begin(), curve.end()) - curve.begin());
-}
-
-// At which thresholds MaxBoxAcc finds each picture, for the intervals: which thresholds are the best is known last.
-struct SweepRuns {
-  HitRuns v1;
-  std::array<HitRuns, 3> v2;
-};
-
 class Evaluator {
  public:
   Evaluator(Network& network, const Preprocessing& how, const Dataset& data, const EvaluateOptions& options)
@@ -73,7 +60,7 @@ class Evaluator {
         options_(options),
         max_box_acc_(0.001, options.map_side),
         rates_(data.classes()),
-        count_pixels_(options.max_box_acc && !data.has_boxes()) {
+        count_pixels_(options.pxap || (options.max_box_acc && !data.has_boxes())) {
     rules_.box_rule = options.box_rule.value_or(cam_paper_at(options.box_threshold));
     rules_.normalisation = options.normalisation;
     rules_.shown_threshold = options.box_threshold;
@@ -122,7 +109,10 @@ class Evaluator {
       evaluation.best_tau = max_box_acc_.best_tau_v1();
     }
     if (pxap_.pictures() > 0) evaluation.pxap = pxap_.percent();
-    if (options_.bootstrap) evaluation.intervals = bootstrap(with_swept_rates(), *options_.bootstrap);
+    if (options_.bootstrap) {
+      swept_hits_.set_rates(max_box_acc_, rated_);
+      evaluation.intervals = bootstrap(rated_, *options_.bootstrap);
+    }
     evaluation.rates = rates_;
     if (with_box_ == 0) return evaluation;
 
@@ -157,9 +147,6 @@ class Evaluator {
     sum.coverage += one.coverage;
     sum.precision += one.precision;
   }
-  bool several_boxes() const {
-    return rules_.box_rule.name == BoxRuleName::dt_box || rules_.box_rule.name == BoxRuleName::wsol;
-  }
 
   // classes: the guesses, best first.
   void add_picture(const Sample& sample, const std::vector<int>& classes, PictureScores scores) {
@@ -180,7 +167,7 @@ class Evaluator {
       ++with_box_;
       blacklisted_ += sample.blacklisted;
       set_localization_rates(rates, sample, plain, scores);
-      if (several_boxes()) {
+      if (rules_.box_rule.gives_several()) {
         const GuessRanks star = guess_ranks(star_list(classes, boxes), sample.label, truth);
         rates.set(Rate::star_loc, star.box > 0);
         if (!sample.blacklisted) rates.set(Rate::star_loc_listed, star.box > 0);
@@ -193,10 +180,7 @@ class Evaluator {
       add_to(shown_b_, scores.b);
       add_to(shown_fused_, scores.fused);
       if (options_.max_box_acc) max_box_acc_.add(scores.swept);
-      if (options_.max_box_acc && options_.bootstrap) {
-        runs_.v1.add(scores.swept.largest, found_iou);
-        for (std::size_t d = 0; d < runs_.v2.size(); ++d) runs_.v2[d].add(scores.swept.any, MaxBoxAcc::deltas[d]);
-      }
+      if (options_.max_box_acc && options_.bootstrap) swept_hits_.add(rated_.size(), scores.swept);
       truth_.push_back(std::move(scores.grid_truth));
     }
     if (scores.pixels) pxap_.add(*scores.pixels);
@@ -214,27 +198,10 @@ class Evaluator {
       rates.set(Rate::top5_loc_listed, plain.box > 0);
     }
     const auto fault = localization_fault(plain.label == 1, scores.predicted.boxes[0], scores.predicted.truth);
-    for (int f = 0; f < localization_faults; ++f)
-      rates.set(static_cast<Rate>(static_cast<int>(Rate::wrong_class) + f), fault == static_cast<LocalizationFault>(f));
-  }
-
-  // The pictures with MaxBoxAcc's rates at the thresholds that turned out best.
-  std::vector<RatedPicture> with_swept_rates() const {
-    std::vector<RatedPicture> pictures = rated_;
-    if (!options_.max_box_acc || with_box_ == 0) return pictures;
-    const std::size_t v1 = index_of_best(max_box_acc_.curve_v1());
-    std::array<std::size_t, 3> v2{};
-    for (std::size_t d = 0; d < v2.size(); ++d) v2[d] = index_of_best(max_box_acc_.curve_v2(MaxBoxAcc::deltas[d]));
-    std::size_t number = 0;  // among those with a box
-    for (RatedPicture& picture : pictures) {
-      if (!picture.rates.counts(Rate::gt_known)) continue;
-      picture.rates.set(Rate::max_box_acc, runs_.v1.found(number, v1));
-      for (std::size_t d = 0; d < v2.size(); ++d)
-        picture.rates.set(static_cast<Rate>(static_cast<std::size_t>(Rate::max_box_acc_30) + d),
-                          runs_.v2[d].found(number, v2[d]));
-      ++number;
+    for (int f = 0; f < localization_faults; ++f) {
+      const auto kind = static_cast<LocalizationFault>(f);
+      rates.set(rate_of(kind), fault == kind);
     }
-    return pictures;
   }
 
   PictureScores score(const Batch& batch, std::size_t i, const ClassMaps& maps) const {
@@ -271,7 +238,7 @@ class Evaluator {
   }
 
   void write_map(const Sample& sample, const ScoreMap& grid) const {
-    const fs::path path = map_path(options_.maps_dir, sample);
+    const fs::path path = map_path(options_.maps_dir, sample.id);
     std::error_code error;
     fs::create_directories(path.parent_path(), error);
     check(fs::is_directory(path.parent_path()), "cannot make the folder ", path.parent_path().string(), ": ",
@@ -293,7 +260,7 @@ class Evaluator {
   Shown shown_a_, shown_b_, shown_fused_;
   std::vector<std::vector<Box>> truth_;
   std::vector<RatedPicture> rated_;  // with `bootstrap` only
-  SweepRuns runs_;                   // the same
+  SweptHits swept_hits_;             // the same
 };
 
 void check_options(const Network& network, const Dataset& data, const EvaluateOptions& options) {

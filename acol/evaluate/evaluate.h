@@ -44,6 +44,7 @@ struct EvaluateOptions {
   int workers = 2;
   double box_threshold = 0.2;      // of the map's maximum; (0, 1]
   bool max_box_acc = true;         // the sweep over thresholds costs most of the time
+  bool pxap = false;               // PxAP against masks, whether the sweep is wanted or the data have boxes or not
   std::filesystem::path maps_dir;  // if not empty: one .npy an image, the true class's fused map, map_side x map_side
   int map_side = 224;              // the grid of MaxBoxAcc (wsolevaluation's) and of the written maps
   std::function<void(std::int64_t done, std::int64_t total)> progress;
@@ -88,7 +89,7 @@ struct Evaluation {
   std::optional<double> corloc;
   std::vector<double> max_box_acc_at;  // the three rates of which V2 is the mean: IoU .3, .5, .7
   std::optional<double> best_tau;      // the threshold that gives max_box_acc
-  std::optional<double> pxap;          // of data that has masks and no box (pxap.h), by the same sweep
+  std::optional<double> pxap;          // of data that has masks and no box, by the same sweep; or as asked for
 
   // GT-known and top-1 localization, in percent of the pictures with a box, at each of curve_thresholds.
   std::optional<ThresholdCurve> gt_known_curve, top1_loc_curve;

@@ -3,6 +3,7 @@
 
 #include "acol/evaluate/error_split.h"
 #include "acol/evaluate/evaluate.h"
+#include "acol/evaluate/max_box_acc.h"
 
 namespace acol {
 
@@ -12,26 +13,21 @@ using Json = nlohmann::ordered_json;
 
 Json number_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
-// An error's interval is that of what is right, turned around.
-Json pair_or_null(const std::optional<Interval>& interval, bool of_error) {
-  if (!interval) return {};
-  return of_error ? Json{100 - interval->high, 100 - interval->low} : Json{interval->low, interval->high};
-}
-
 Json errors_of(const Evaluation& evaluation) {
   if (evaluation.images_with_box == 0) return {};
   Json json;
   for (int f = 0; f < localization_faults; ++f) {
-    const auto rate = static_cast<Rate>(static_cast<int>(Rate::wrong_class) + f);
-    json[name_of(static_cast<LocalizationFault>(f))] = number_or_null(evaluation.rates.percent(rate));
+    const auto fault = static_cast<LocalizationFault>(f);
+    json[name_of(fault)] = number_or_null(evaluation.rates.percent(rate_of(fault)));
   }
   return json;
 }
 
 Json intervals_of(const Intervals& intervals) {
   Json json;
+  const auto pair = [](const Interval& interval) { return Json{interval.low, interval.high}; };
   const auto put = [&](const char* name, const std::optional<Interval>& interval, bool of_error) {
-    if (interval) json[name] = pair_or_null(interval, of_error);
+    if (interval) json[name] = pair(of_error ? error_interval(*interval) : *interval);
   };
   put("top1_cls_err", intervals.of(Rate::top1_cls), true);
   put("top5_cls_err", intervals.of(Rate::top5_cls), true);
@@ -47,9 +43,8 @@ Json intervals_of(const Intervals& intervals) {
   put("max_box_acc_v2", intervals.max_box_acc_v2, false);
   Json errors;
   for (int f = 0; f < localization_faults; ++f) {
-    const auto rate = static_cast<Rate>(static_cast<int>(Rate::wrong_class) + f);
-    if (intervals.of(rate))
-      errors[name_of(static_cast<LocalizationFault>(f))] = pair_or_null(intervals.of(rate), false);
+    const auto fault = static_cast<LocalizationFault>(f);
+    if (const auto& interval = intervals.of(rate_of(fault))) errors[name_of(fault)] = pair(*interval);
   }
   if (!errors.empty()) json["errors"] = errors;
   return json;
@@ -88,7 +83,7 @@ std::string to_json(const Evaluation& evaluation, int indent) {
                               {"0.7", evaluation.max_box_acc_at[2]}};
   else
     json["max_box_acc_at"] = nullptr;
-  put("best_threshold", evaluation.best_tau);
+  json["best_threshold"] = evaluation.best_tau ? Json(rounded_threshold(*evaluation.best_tau)) : Json();
   put("pxap", evaluation.pxap);
   json["errors"] = errors_of(evaluation);
   if (evaluation.intervals) json["intervals"] = intervals_of(*evaluation.intervals);

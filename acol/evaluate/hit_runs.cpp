@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "acol/evaluate/clsloc.h"
 #include "tensor/check.h"
 
 namespace acol {
@@ -23,6 +24,24 @@ bool HitRuns::found(std::size_t picture, std::size_t threshold) const {
   const auto at = [&](std::uint64_t i) { return changes_.begin() + static_cast<std::ptrdiff_t>(i); };
   const auto first = at(picture == 0 ? 0 : ends_[picture - 1]), last = at(ends_[picture]);
   return (std::upper_bound(first, last, threshold) - first) % 2 == 1;
+}
+
+void SweptHits::add(std::size_t picture, const BoxScores& scores) {
+  pictures_.push_back(picture);
+  v1_.add(scores.largest, found_iou);
+  for (std::size_t d = 0; d < v2_.size(); ++d) v2_[d].add(scores.any, MaxBoxAcc::deltas[d]);
+}
+
+void SweptHits::set_rates(const MaxBoxAcc& metric, std::vector<RatedPicture>& pictures) const {
+  const auto set = [&](Rate rate, const HitRuns& runs, const std::vector<double>& curve) {
+    const std::size_t best = index_of_best(curve);
+    for (std::size_t i = 0; i < pictures_.size(); ++i) pictures.at(pictures_[i]).rates.set(rate, runs.found(i, best));
+  };
+  if (pictures_.empty()) return;
+  set(Rate::max_box_acc, v1_, metric.curve_v1());
+  constexpr std::array<Rate, MaxBoxAcc::deltas.size()> rates{Rate::max_box_acc_30, Rate::max_box_acc_50,
+                                                             Rate::max_box_acc_70};
+  for (std::size_t d = 0; d < v2_.size(); ++d) set(rates[d], v2_[d], metric.curve_v2(MaxBoxAcc::deltas[d]));
 }
 
 }  // namespace acol

@@ -1,6 +1,5 @@
 #include "acol/evaluate/map_files.h"
 
-#include <string>
 #include <unordered_map>
 
 #include "tensor/check.h"
@@ -9,11 +8,15 @@ namespace acol {
 
 namespace fs = std::filesystem;
 
+fs::path map_path(const fs::path& folder, const std::string& image_id) {
+  return (folder / image_id).replace_extension(".npy");
+}
+
 MapFiles::MapFiles(const fs::path& folder, const Dataset& data)
     : folder_(folder), data_(data), form_(data.samples.size(), Form::missing) {
   std::error_code ignored;
   check(fs::is_directory(folder, ignored), folder.string(),
-        ": no such folder; it should hold a .npy map for each picture", " (or say center or whole)");
+        ": no such folder; it should hold a .npy map for each picture (or say center or whole)");
   std::unordered_map<std::string, std::size_t> taken;
   for (std::size_t i = 0; i < form_.size(); ++i) {
     for (const Form form : {Form::appended, Form::replaced}) {
@@ -29,12 +32,8 @@ MapFiles::MapFiles(const fs::path& folder, const Dataset& data)
 }
 
 fs::path MapFiles::path(std::size_t sample, Form form) const {
-  fs::path path = folder_ / data_.samples[sample].id;
-  if (form == Form::appended)
-    path += ".npy";
-  else
-    path.replace_extension(".npy");
-  return path;
+  const std::string& id = data_.samples[sample].id;
+  return form == Form::appended ? folder_ / (id + ".npy") : map_path(folder_, id);
 }
 
 }  // namespace acol

@@ -3,11 +3,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "acol/data/dataset.h"
 
 namespace acol {
+
+// The image id with .npy for its ending: where this program writes a picture's map.
+std::filesystem::path map_path(const std::filesystem::path& folder, const std::string& image_id);
 
 // Finds each sample's map in a folder: `<image id>.npy`, which wsolevaluation's program reads, or the image id with
 // .npy for its ending, which its documentation and this program write. The first counts where both are there.

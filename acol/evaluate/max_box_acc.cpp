@@ -58,11 +58,9 @@ std::size_t index_of(double delta) {
   return static_cast<std::size_t>(at - MaxBoxAcc::deltas.begin());
 }
 
-double maximum(const std::vector<double>& curve) { return *std::max_element(curve.begin(), curve.end()); }
+double maximum(const std::vector<double>& curve) { return curve[index_of_best(curve)]; }
 
-double argmax(const std::vector<double>& curve, const std::vector<double>& taus) {
-  return taus[static_cast<std::size_t>(std::max_element(curve.begin(), curve.end()) - curve.begin())];
-}
+double argmax(const std::vector<double>& curve, const std::vector<double>& taus) { return taus[index_of_best(curve)]; }
 
 }  // namespace
 
@@ -84,6 +82,12 @@ std::vector<double> thresholds(double step) {
   std::vector<double> taus(static_cast<std::size_t>(count));
   for (std::size_t i = 0; i < taus.size(); ++i) taus[i] = static_cast<double>(i) * step;
   return taus;
+}
+
+double rounded_threshold(double threshold) { return std::round(threshold * 1e12) / 1e12; }
+
+std::size_t index_of_best(const std::vector<double>& curve) {
+  return static_cast<std::size_t>(std::max_element(curve.begin(), curve.end()) - curve.begin());
 }
 
 SweptBoxes swept_boxes(const ScoreMap& map, const std::vector<double>& taus) {

@@ -37,6 +37,12 @@ SweptBoxes swept_boxes(const ScoreMap& map, const std::vector<double>& taus);
 // The thresholds 0, step, 2 step, ... below 1, each computed as i * step. Error: step outside (0, 1].
 std::vector<double> thresholds(double step);
 
+// For people and files: 287 * 0.001 is .28700000000000003, and .287 is what it stands for (12 places).
+double rounded_threshold(double threshold);
+
+// Where a curve over thresholds is highest; of equal places the first. The curve must not be empty.
+std::size_t index_of_best(const std::vector<double>& curve);
+
 // What one picture contributes: at each threshold the best IoU between any of its predicted and any of its true boxes.
 struct BoxScores {
   std::vector<double> largest;  // with the box of the largest contour only (V1)

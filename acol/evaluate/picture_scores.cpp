@@ -43,18 +43,30 @@ std::vector<Box> clipped_truth(const std::vector<Box>& truth, const Box& part) {
   return inside.empty() ? truth : inside;
 }
 
+namespace {
+
+// The grid that the rule works on.
+Size grid_of(const BoxRule& rule, const Size& picture) {
+  return rule.grid() > 0 ? Size{rule.grid(), rule.grid()} : picture;
+}
+
+}  // namespace
+
+std::vector<Box> rule_truth(std::vector<Box> truth, const SeenPart& part, const Size& size, const ScoringRules& rules) {
+  if (const int side = rules.box_rule.grid(); side > 0)
+    for (Box& box : truth) box = scaled_box(box, size.width, size.height, side);
+  const Size target = grid_of(rules.box_rule, size);
+  return rules.clip_truth ? clipped_truth(truth, part.pixels(target.width, target.height)) : truth;
+}
+
 RuleInput rule_input(const ScoreMap& map, const SeenPart& part, const std::vector<Box>& truth, const Size& size,
                      const ScoringRules& rules) {
   const BoxRule& rule = rules.box_rule;
-  const int side = rule.grid();
-  const Size target = side > 0 ? Size{side, side} : size;
+  const Size target = grid_of(rule, size);
   std::optional<Normalisation> normalisation = rules.normalisation;
   if (!normalisation && rule.normalised_after_resize()) normalisation.emplace();
-  RuleInput input{placed(map, part, target.width, target.height, rule.interpolation(), normalisation), truth};
-  if (side > 0)
-    for (Box& box : input.truth) box = scaled_box(box, size.width, size.height, side);
-  if (rules.clip_truth) input.truth = clipped_truth(input.truth, part.pixels(target.width, target.height));
-  return input;
+  return {placed(map, part, target.width, target.height, rule.interpolation(), normalisation),
+          rule_truth(truth, part, size, rules)};
 }
 
 PredictedBoxes predicted_boxes(RuleInput input, const BoxRule& rule) {
@@ -89,7 +101,7 @@ std::vector<std::uint8_t> object_pixels(const Dataset& data, const Sample& sampl
     for (std::size_t i = 0; i < object.size(); ++i) object[i] |= mask.rgb[3 * i] > 127;
   }
   if (!sample.masks.empty()) return object;
-  for (const Box& box : sample.boxes)
+  for (const Box& box : data.true_boxes(sample, size.width, size.height))
     for (int y = std::max(0, box.y0); y <= std::min(size.height - 1, box.y1); ++y)
       for (int x = std::max(0, box.x0); x <= std::min(size.width - 1, box.x1); ++x)
         object[static_cast<std::size_t>(y) * width + static_cast<std::size_t>(x)] = 1;

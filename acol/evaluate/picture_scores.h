@@ -33,11 +33,12 @@ ScoreMap placed(const ScoreMap& map, const SeenPart& part, int width, int height
 ScoreMap on_grid(const ScoreMap& map, const SeenPart& part, const ScoringRules& rules);
 
 // What a box rule reads, and what its boxes are compared with, on one grid: the picture's own or that of the rule's
-// program (BoxRule::grid). map: fused, of one class. size: of the picture.
+// program (BoxRule::grid). map: fused, of one class. size: of the picture. rule_truth: the second alone.
 struct RuleInput {
   ScoreMap map;
   std::vector<Box> truth;
 };
+std::vector<Box> rule_truth(std::vector<Box> truth, const SeenPart& part, const Size& size, const ScoringRules& rules);
 RuleInput rule_input(const ScoreMap& map, const SeenPart& part, const std::vector<Box>& truth, const Size& size,
                      const ScoringRules& rules);
 

@@ -1,10 +1,13 @@
 #include "acol/evaluate/score_maps.h"
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 
 #include "acol/data/picture_header.h"
 #include "acol/evaluate/boxes.h"
 #include "acol/evaluate/centre_box.h"
+#include "acol/evaluate/clsloc.h"
 #include "acol/evaluate/for_each.h"
 #include "acol/evaluate/hit_runs.h"
 #include "acol/evaluate/map_files.h"
@@ -17,7 +20,6 @@ namespace acol {
 
 namespace {
 
-constexpr double found_iou = 0.5;
 constexpr std::int64_t named_missing = 10;
 
 // Where maps come from. Those that do not look at the picture are not normalised: they say what they mean, and the one
@@ -37,12 +39,13 @@ class MapSource {
 
   bool has(std::size_t sample) const { return !files_ || files_->has(sample); }
   bool whole() const { return whole_; }
+  // The same for all pictures, on the grid; nothing where each has its own.
   const std::optional<ScoreMap>& fixed() const { return fixed_; }
-  ScoreMap map(std::size_t sample) const { return fixed_ ? *fixed_ : read_npy(files_->path(sample)); }
+  ScoreMap read(std::size_t sample) const { return read_npy(files_->path(sample)); }
 
  private:
   bool whole_;
-  std::optional<ScoreMap> fixed_;  // the same for all pictures, on the grid
+  std::optional<ScoreMap> fixed_;
   std::optional<MapFiles> files_;
 };
 
@@ -117,25 +120,46 @@ class Scorer {
   PictureFigures score(std::size_t number) const {
     const Sample& sample = data_.samples[number];
     PictureFigures figures;
-    const Size size = sample.boxes.empty() ? Size{} : size_of(sample);
+    const bool has_box = !sample.boxes.empty();
+    const Size size = has_box ? size_of(sample) : Size{};
     const std::vector<Box> truth = data_.true_boxes(sample, size.width, size.height);
-    if (sweeps_)
+    std::optional<ScoreMap> own, own_on_grid;
+    if (!source_.fixed()) own = source_.read(number);
+    if (sweeps_) {
       for (const Box& box : truth)
         figures.grid_truth.push_back(scaled_box(box, size.width, size.height, options_.side));
-    const ScoreMap map = source_.map(number);
-    if (sweeps_) {
-      const ScoreMap grid = source_.fixed() ? map : on_grid(map, SeenPart{}, rules_);
-      if (!sample.boxes.empty())
+      if (own) own_on_grid = on_grid(*own, SeenPart{}, rules_);
+      const ScoreMap& grid = own ? *own_on_grid : *source_.fixed();
+      if (has_box)
         figures.swept =
             swept_ ? box_scores(*swept_, figures.grid_truth) : max_box_acc_.scores(grid, figures.grid_truth);
       if (!sample.masks.empty()) figures.pixels = pxap_.counts(grid, mask_truth(data_, sample, options_.side));
     }
-    if (boxes_ && !sample.boxes.empty()) {
-      const PredictedBoxes predicted = source_.whole() ? PredictedBoxes{{whole_box(size.width, size.height)}, truth}
-                                                       : predicted_boxes(map, SeenPart{}, truth, size, rules_);
+    if (boxes_ && has_box) {
+      const PredictedBoxes predicted = own ? predicted_boxes(*own, SeenPart{}, truth, size, rules_)
+                                           : PredictedBoxes{{fixed_box(size)}, fixed_truth(truth, size)};
       figures.found = best_iou(predicted.boxes[0], predicted.truth) >= found_iou;
     }
     return figures;
+  }
+
+  // The rule's box of the map that all pictures share, in one of this size. Many have the same size, and resizing the
+  // map is most of the work.
+  Box fixed_box(const Size& size) const {
+    if (source_.whole()) return whole_box(size.width, size.height);
+    const std::pair<int, int> key(size.width, size.height);
+    {
+      const std::lock_guard lock(fixed_boxes_mutex_);
+      if (const auto known = fixed_boxes_.find(key); known != fixed_boxes_.end()) return known->second;
+    }
+    const Box box = predicted_boxes(*source_.fixed(), SeenPart{}, {}, size, rules_).boxes[0];
+    const std::lock_guard lock(fixed_boxes_mutex_);
+    return fixed_boxes_.emplace(key, box).first->second;
+  }
+
+  // The true boxes in the pixels of that box.
+  std::vector<Box> fixed_truth(const std::vector<Box>& truth, const Size& size) const {
+    return source_.whole() ? truth : rule_truth(truth, SeenPart{}, size, rules_);
   }
 
   void add(const Sample& sample, PictureFigures figures) {
@@ -156,14 +180,12 @@ class Scorer {
         listed_found_ += figures.found;
       }
     }
-    if (options_.bootstrap) rated_.push_back({rates, sample.label});
-    if (!sweeps_) return;
-    max_box_acc_.add(figures.swept);
-    if (options_.bootstrap) {
-      runs_v1_.add(figures.swept.largest, found_iou);
-      for (std::size_t d = 0; d < runs_v2_.size(); ++d) runs_v2_[d].add(figures.swept.any, MaxBoxAcc::deltas[d]);
+    if (sweeps_) {
+      max_box_acc_.add(figures.swept);
+      if (options_.bootstrap) swept_hits_.add(rated_.size(), figures.swept);
+      scores_.truth_on_grid.push_back(std::move(figures.grid_truth));
     }
-    scores_.truth_on_grid.push_back(std::move(figures.grid_truth));
+    if (options_.bootstrap) rated_.push_back({rates, sample.label});
   }
 
   void finish() {
@@ -187,21 +209,8 @@ class Scorer {
     if (options_.protocol == ScoreProtocol::ilsvrc && listed_ > 0)
       scores_.gt_known_loc_listed = static_cast<double>(listed_found_) * 100 / static_cast<double>(listed_);
     if (options_.bootstrap && scores_.with_box > 0) {
-      if (sweeps_) set_swept_rates();
+      swept_hits_.set_rates(max_box_acc_, rated_);
       scores_.intervals = bootstrap(rated_, *options_.bootstrap);
-    }
-  }
-
-  // Of each picture, at the thresholds that turned out best for all.
-  void set_swept_rates() {
-    const auto best = [](const std::vector<double>& curve) {
-      return static_cast<std::size_t>(std::max_element(curve.begin(), curve.end()) - curve.begin());
-    };
-    for (std::size_t i = 0; i < rated_.size(); ++i) {
-      rated_[i].rates.set(Rate::max_box_acc, runs_v1_.found(i, best(scores_.curve_v1)));
-      for (std::size_t d = 0; d < runs_v2_.size(); ++d)
-        rated_[i].rates.set(static_cast<Rate>(static_cast<std::size_t>(Rate::max_box_acc_30) + d),
-                            runs_v2_[d].found(i, best(scores_.curves_v2[d])));
     }
   }
 
@@ -218,8 +227,9 @@ class Scorer {
   MapScores scores_;
   std::int64_t listed_ = 0, listed_found_ = 0;  // without the blacklist
   std::vector<RatedPicture> rated_;             // those with a box; with `bootstrap` only
-  HitRuns runs_v1_;                             // the same
-  std::array<HitRuns, 3> runs_v2_;              // the same
+  SweptHits swept_hits_;                        // the same
+  mutable std::mutex fixed_boxes_mutex_;
+  mutable std::map<std::pair<int, int>, Box> fixed_boxes_;  // by width and height
 };
 
 }  // namespace

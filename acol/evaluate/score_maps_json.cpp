@@ -24,6 +24,12 @@ Json at_deltas(const Values& values) {
   return json;
 }
 
+Json rounded(const std::vector<double>& thresholds) {
+  Json json = Json::array();
+  for (const double threshold : thresholds) json.push_back(rounded_threshold(threshold));
+  return json;
+}
+
 Json intervals_of(const Intervals& intervals) {
   Json json;
   const auto put = [&](const char* name, const std::optional<Interval>& interval) {
@@ -39,12 +45,12 @@ Json intervals_of(const Intervals& intervals) {
 Json curves_of(const MapScores& scores) {
   Json json;
   if (!scores.thresholds.empty()) {
-    json["threshold"] = scores.thresholds;
+    json["threshold"] = rounded(scores.thresholds);
     json["max_box_acc"] = scores.curve_v1;
     json["max_box_acc_v2_at"] = at_deltas(scores.curves_v2);
   }
   if (scores.pxap_curve) {
-    json["pxap"]["threshold"] = scores.pxap_curve->thresholds;
+    json["pxap"]["threshold"] = rounded(scores.pxap_curve->thresholds);
     json["pxap"]["precision"] = scores.pxap_curve->precision;  // NaN, where no pixel has such a score, becomes null
     json["pxap"]["recall"] = scores.pxap_curve->recall;
   }
@@ -59,8 +65,9 @@ std::string to_json(const MapScores& scores, int indent) {
   json["max_box_acc"] = or_null(scores.max_box_acc);
   json["max_box_acc_v2"] = or_null(scores.max_box_acc_v2);
   json["max_box_acc_at"] = scores.max_box_acc_at ? at_deltas(*scores.max_box_acc_at) : Json();
-  json["best_threshold"] = or_null(scores.best_threshold);
-  json["best_thresholds_v2"] = scores.best_thresholds_v2 ? at_deltas(*scores.best_thresholds_v2) : Json();
+  json["best_threshold"] = scores.best_threshold ? Json(rounded_threshold(*scores.best_threshold)) : Json();
+  const auto& best_v2 = scores.best_thresholds_v2;
+  json["best_thresholds_v2"] = best_v2 ? at_deltas(rounded({best_v2->begin(), best_v2->end()})) : Json();
   json["pxap"] = or_null(scores.pxap);
   json["gt_known_loc"] = or_null(scores.gt_known_loc);
   json["gt_known_loc_without_blacklist"] = or_null(scores.gt_known_loc_listed);

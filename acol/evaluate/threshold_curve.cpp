@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "acol/evaluate/max_box_acc.h"
 #include "tensor/check.h"
 #include "tensor/file.h"
 
@@ -37,7 +38,7 @@ std::string rule_text(const BoxRule& rule) {
 
 ThresholdCurve::Point ThresholdCurve::best() const {
   check(!percent.empty() && percent.size() == thresholds.size(), "threshold curve: it is empty");
-  const auto highest = static_cast<std::size_t>(std::max_element(percent.begin(), percent.end()) - percent.begin());
+  const std::size_t highest = index_of_best(percent);
   return {thresholds[highest], percent[highest]};
 }
 

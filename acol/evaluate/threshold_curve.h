@@ -46,8 +46,8 @@ ThresholdCurve read_threshold_curve(const std::filesystem::path& path);
 
 // Counts a curve picture by picture; memory does not grow with them.
 //   LocalizationCurve curve(rule, thresholds);
-//   for (each picture) curve.add(map, truth);   // or: in parallel h = curve.hits(map, truth), then in turn
-//   curve.add(h) curve.result();
+//   for (each picture) curve.add(map, truth);   // or: in parallel h = curve.hits(map, truth), in turn curve.add(h)
+//   curve.result();
 class LocalizationCurve {
  public:
   // Error: a rule without a threshold (dt-box), no thresholds, ones that do not ascend or lie outside [0, 1].

@@ -192,10 +192,11 @@ void draw_axes(Image& image, const Frame& frame, const Ticks& x, const Ticks& y)
   const int text_high = text_height(text_scale);
   for (std::size_t i = 0; i < y.at.size(); ++i) {
     const double at = std::round(frame.y(y.at[i]));
-    draw_line(image, {frame.left, at}, {frame.right, at}, i == 0 ? axis_colour : grid, 1);
+    draw_line(image, {frame.left, at}, {frame.right, at}, grid, 1);
     draw_text(image, static_cast<int>(frame.left) - 10 - text_width(y.text[i], text_scale),
               static_cast<int>(at) - text_high / 2, y.text[i], soft, text_scale);
   }
+  draw_line(image, {frame.left, frame.bottom}, {frame.right, frame.bottom}, axis_colour, 1);
   // Labels are cut to the room between ticks; one that would still touch the one before is left out.
   const auto ticks = static_cast<double>(std::max<std::size_t>(x.at.size(), 2));
   const int room = std::max(60, static_cast<int>((frame.right - frame.left) / (ticks - 0.9)) - 6 * text_scale);
@@ -204,9 +205,10 @@ void draw_axes(Image& image, const Frame& frame, const Ticks& x, const Ticks& y)
     const double at = std::round(frame.x(x.at[i]));
     draw_line(image, {at, frame.bottom}, {at, frame.bottom + 5}, axis_colour, 1);
     const std::string text = fitting(x.text[i], room, text_scale);
-    const int width = text_width(text, text_scale), begin = static_cast<int>(at) - width / 2;
+    const int width = text_width(text, text_scale);
+    const int begin = i == 0 ? std::max(0, static_cast<int>(at) - width / 2) : static_cast<int>(at) - width / 2;
     if (begin < free_from) continue;
-    draw_centred(image, static_cast<int>(at), static_cast<int>(frame.bottom) + 12, text, soft, text_scale);
+    draw_text(image, begin, static_cast<int>(frame.bottom) + 12, text, soft, text_scale);
     free_from = begin + width + 6 * text_scale;
   }
 }
@@ -214,18 +216,29 @@ void draw_axes(Image& image, const Frame& frame, const Ticks& x, const Ticks& y)
 void draw_legend(Image& image, const Plot& plot, int left, int top) {
   const int line_height = text_height(text_scale) + 12, sample = 30;
   const int room = plot.width - left - sample - 18;
+  const std::size_t entries = plot.series.size() + plot.references.size();
+  const auto lines = static_cast<std::size_t>(std::max(1, (plot.height - top) / line_height));
   int y = top;
+  std::size_t done = 0;
+  // Where not all have room, dots stand for the rest.
+  const auto full = [&] {
+    if (entries <= lines || ++done < lines) return false;
+    draw_text(image, left + sample + 8, y, "..", ink, text_scale);
+    return true;
+  };
   const auto name = [&](const std::string& text) {
     draw_text(image, left + sample + 8, y, fitting(text, room, text_scale), ink, text_scale);
     y += line_height;
   };
   const auto middle = [&] { return y + text_height(text_scale) / 2.0 - 0.5; };
   for (std::size_t i = 0; i < plot.series.size(); ++i) {
+    if (full()) return;
     draw_line(image, {double(left), middle()}, {double(left + sample), middle()}, plot.series[i].colour, line_width);
     draw_marker(image, static_cast<int>(i), {left + sample / 2.0, middle()}, plot.series[i].colour);
     name(plot.series[i].name);
   }
   for (const PlotReference& line : plot.references) {
+    if (full()) return;
     draw_dashes(image, left, left + sample, middle(), line.colour);
     name(line.name);
   }
@@ -250,8 +263,9 @@ std::vector<double> round_ticks(double low, double high, int about) {
   check(std::isfinite(low) && std::isfinite(high), "round_ticks: the ends must be finite, got ", low, " and ", high);
   check(low <= high && about >= 2, "round_ticks: expected low <= high and at least 2 ticks, got ", low, ", ", high,
         " and ", about);
-  if (high == low) {  // something around the one value
-    const double room = low == 0 ? 1 : std::abs(low) * 0.1;
+  const double size = std::max(std::abs(low), std::abs(high));
+  if (high - low <= 1e-9 * size) {  // one value, up to rounding: something around it
+    const double room = size == 0 ? 1 : size * 0.1;
     low -= room;
     high += room;
   }
@@ -300,7 +314,8 @@ Image draw_plot(const Plot& plot) {
   frame.x_high = *last + room;
 
   draw_text(image, 16, 14, fitting(plot.title, plot.width - 32, title_scale), ink, title_scale);
-  draw_text(image, 16, static_cast<int>(frame.top) - text_high - 18, plot.y_label, soft, text_scale);
+  draw_text(image, 16, static_cast<int>(frame.top) - text_high - 18, fitting(plot.y_label, plot.width - 32, text_scale),
+            soft, text_scale);
   Ticks shown = y;
   for (std::size_t i = shown.at.size(); i-- > 0;)
     if (shown.at[i] < frame.y_low || shown.at[i] > frame.y_high) {
@@ -308,9 +323,9 @@ Image draw_plot(const Plot& plot) {
       shown.text.erase(shown.text.begin() + static_cast<std::ptrdiff_t>(i));
     }
   draw_axes(image, frame, x, shown);
-  if (!plot.x_label.empty())
-    draw_centred(image, static_cast<int>((frame.left + frame.right) / 2), plot.height - 14 - text_high, plot.x_label,
-                 soft, text_scale);
+  const int middle = static_cast<int>((frame.left + frame.right) / 2);
+  draw_centred(image, middle, plot.height - 14 - text_high,
+               fitting(plot.x_label, 2 * std::min(middle, plot.width - middle) - 32, text_scale), soft, text_scale);
 
   const auto inside = [&](double value) { return std::clamp(value, frame.y_low, frame.y_high); };
   for (const PlotReference& line : plot.references)

@@ -42,9 +42,10 @@ struct Plot {
 };
 
 // The picture: white, thin grey lines at round values of y, a tick at each x where there are few, a legend on the right
-// in the order given, series first. Texts are in the small capitals of font.h; a name too long for the legend is cut.
-// Error: no series, one with unequally many x and y or without a finite point, an x or reference that is not finite, an
-// x that x_names has no name for, y_low >= y_high, a picture of less than 200 x 150 pixels.
+// in the order given, series first. Texts are in the small capitals of font.h; a name too long for the legend is cut,
+// and dots stand for those that have no room in it. Error: no series, one with unequally many x and y or without a
+// finite point, an x or reference that is not finite, an x that x_names has no name for, y_low >= y_high, a picture of
+// less than 200 x 150 pixels.
 Image draw_plot(const Plot& plot);
 
 // Round values (1, 2 or 5 times a power of ten apart), at least two and about `about` of them, of which the first is

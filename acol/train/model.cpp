@@ -27,8 +27,7 @@ Model card_from(const std::map<std::string, std::string>& metadata, const fs::pa
   try {
     const Json json = Json::parse(entry->second);
     const int version = json.at("version").get<int>();
-    check(version == format_version, path.string(), ": model format ", version, ", this program reads ",
-          format_version);
+    check(version == format_version, "model format ", version, ", this program reads ", format_version);
     model.class_ids = json.at("class_ids").get<std::vector<std::string>>();
     model.class_names = json.at("class_names").get<std::vector<std::string>>();
     model.config = train_config_from_json(json.at("config").dump());

@@ -122,8 +122,7 @@ RecipeProtocol read_protocol(Part part) {
         part.path("name"), ": expected small letters, digits and '-', got '", protocol.name, "'");
   protocol.title = part.text("title");
   EvaluateOptions& options = protocol.options;
-  at_place(part.path("input"), [&] {
-    const std::string input = part.text_or("input", "warp");
+  at_place(part.path("input"), [&, input = part.text_or("input", "warp")] {
     if (input == "ten-crop")
       options.ten_crop = TenCrop::official;
     else if (input == "ten-crop-cam")
@@ -132,10 +131,10 @@ RecipeProtocol read_protocol(Part part) {
       options.input = parse_test_input(input);
   });
   if (part.has("box_rule"))
-    options.box_rule = at_place(part.path("box_rule"), [&] { return parse_box_rule(part.text("box_rule")); });
+    options.box_rule = at_place(part.path("box_rule"), [text = part.text("box_rule")] { return parse_box_rule(text); });
   if (part.has("normalise"))
     options.normalisation =
-        at_place(part.path("normalise"), [&] { return parse_normalisation(part.text("normalise")); });
+        at_place(part.path("normalise"), [text = part.text("normalise")] { return parse_normalisation(text); });
   const std::string hole = part.text_or("erase_test_label", "truth");
   check(hole == "truth" || hole == "predicted", part.path("erase_test_label"), ": expected truth or predicted, got ",
         hole);
@@ -186,9 +185,9 @@ void read_data(Part part, Recipe& recipe) {
 void read_weights(Part part, Recipe& recipe) {
   recipe.needs_weights = true;
   recipe.weights_file = part.text("file");
-  recipe.weights_preprocessing = at_place(part.path("preprocessing"), [&] {
-    return parse_weights_preprocessing(part.text_or("preprocessing", "torchvision"));
-  });
+  recipe.weights_preprocessing =
+      at_place(part.path("preprocessing"),
+               [text = part.text_or("preprocessing", "torchvision")] { return parse_weights_preprocessing(text); });
   recipe.weights_notes = part.texts_or_none("notes");
   part.end();
 }

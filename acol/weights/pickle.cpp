@@ -8,7 +8,7 @@
 namespace acol {
 
 std::int64_t PickleTensor::elements() const {
-  std::int64_t product = 1;  // does not overflow: checked when it was made
+  std::int64_t product = 1;  // overflows nowhere on the way: checked when it was made
   for (const std::int64_t extent : shape) product *= extent;
   return product;
 }
@@ -19,8 +19,8 @@ bool PickleValue::is_container() const {
 
 const PickleValue* PickleValue::find(std::string_view key) const {
   if (kind != Kind::dict) return nullptr;
-  for (std::size_t i = 0; i + 1 < items.size(); i += 2)
-    if (items[i]->kind == Kind::text && items[i]->text == key) return items[i + 1];
+  for (std::size_t i = items.size(); i >= 2; i -= 2)
+    if (items[i - 2]->kind == Kind::text && items[i - 2]->text == key) return items[i - 1];
   return nullptr;
 }
 

@@ -62,10 +62,10 @@ struct PickleValue {
   std::string text;                       // text, bytes; big_integer: little endian; global, other: "module.name"
   std::vector<const PickleValue*> items;  // dict: key, value, key, value, ...
   std::vector<PickleTensor> tensor;       // one, for storage (its .storage) and tensor
-  int depth = 1;                          // of the containers in it
+  int depth = 1;                          // of the containers in it, when they were put there
 
   bool is_container() const;
-  // The value under a text key; null if this is no dict or has none.
+  // The value under a text key, the last one if there are several, as in Python; null if this is no dict or has none.
   const PickleValue* find(std::string_view key) const;
 };
 
@@ -92,7 +92,9 @@ class PickleInput {
 struct PickleLimits {
   std::uint64_t bytes = 16 << 20;
   std::int64_t instructions = 1'000'000;
-  int depth = 100;  // containers in containers
+  // Containers in containers. What is filled after it was put into another one escapes this; it costs nothing, as
+  // nobody walks down without a limit of his own.
+  int depth = 100;
 };
 
 // One value and all it holds. Values live as long as this does.
@@ -118,7 +120,5 @@ class Pickle {
 
 // "torch.LongStorage" -> "I64"; empty for anything else.
 std::string dtype_of_storage(const std::string& global);
-// Bytes of a number of such a dtype; 0 if unknown.
-int bytes_of_dtype(const std::string& dtype);
 
 }  // namespace acol

@@ -1,4 +1,5 @@
 // The names that a pickle may use, and what becomes of them.
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -15,12 +16,11 @@ constexpr std::size_t name_limit = 200;  // characters of a storage's key
 struct StorageType {
   const char* name;
   const char* dtype;
-  int bytes;
 };
-constexpr StorageType storage_types[] = {
-    {"FloatStorage", "F32", 4}, {"DoubleStorage", "F64", 8}, {"HalfStorage", "F16", 2},  {"BFloat16Storage", "BF16", 2},
-    {"LongStorage", "I64", 8},  {"IntStorage", "I32", 4},    {"ShortStorage", "I16", 2}, {"CharStorage", "I8", 1},
-    {"ByteStorage", "U8", 1},   {"BoolStorage", "BOOL", 1}};
+constexpr StorageType storage_types[] = {{"FloatStorage", "F32"},     {"DoubleStorage", "F64"}, {"HalfStorage", "F16"},
+                                         {"BFloat16Storage", "BF16"}, {"LongStorage", "I64"},   {"IntStorage", "I32"},
+                                         {"ShortStorage", "I16"},     {"CharStorage", "I8"},    {"ByteStorage", "U8"},
+                                         {"BoolStorage", "BOOL"}};
 
 // Known to be in checkpoints and of no use here. They stay Kind::other, with whatever is done to them.
 bool is_inert(const std::string& name) {
@@ -69,12 +69,6 @@ std::string dtype_of_storage(const std::string& global) {
     for (const char* module : {"torch.", "torch.cuda."})
       if (global == std::string(module) + type.name) return type.dtype;
   return "";
-}
-
-int bytes_of_dtype(const std::string& dtype) {
-  for (const StorageType& type : storage_types)
-    if (dtype == type.dtype) return type.bytes;
-  return 0;
 }
 
 void Unpickler::push_global(const std::string& module, const std::string& name) {
@@ -155,29 +149,25 @@ void Unpickler::make_tensor(const PickleValue& arguments) {
 
   const std::int64_t available = tensor.storage.view >= 0 ? tensor.storage.view : tensor.storage.count;
   std::int64_t elements = 1, last = tensor.offset;  // last: index of the last number in the storage
-  bool overflow = false;
-  for (const std::int64_t extent : tensor.shape) overflow |= __builtin_mul_overflow(elements, extent, &elements);
-  bool empty = false;
-  for (const std::int64_t extent : tensor.shape) empty |= extent == 0;
-  if (empty) {
-    overflow = false;
-    elements = 0;
-  }
-  for (std::size_t axis = 0; axis < tensor.shape.size() && !empty; ++axis) {
+  bool overflow = false, empty = false;
+  for (std::size_t axis = 0; axis < tensor.shape.size(); ++axis) {
+    const std::int64_t extent = tensor.shape[axis];
     std::int64_t step = 0;
-    overflow |= __builtin_mul_overflow(tensor.shape[axis] - 1, tensor.strides[axis], &step);
+    empty |= extent == 0;
+    // Without regard to zeros, so that no product of some of the extents overflows later.
+    overflow |= __builtin_mul_overflow(elements, std::max<std::int64_t>(1, extent), &elements);
+    overflow |= __builtin_mul_overflow(std::max<std::int64_t>(1, extent) - 1, tensor.strides[axis], &step);
     overflow |= __builtin_add_overflow(last, step, &last);
   }
-  const auto describe = [&] {
-    std::string text = "a tensor of shape (";
-    for (std::size_t i = 0; i < tensor.shape.size(); ++i) text += (i ? ", " : "") + std::to_string(tensor.shape[i]);
-    return text + ") in storage " + shown(tensor.storage.key);
-  };
-  check_here(!overflow && (empty || last < available), overflow || !empty ? describe() : "", " reaches beyond its ",
-             available, " numbers");
-  // Memory for a tensor is then bounded by the size of its file.
-  check_here(elements <= available, overflow ? "" : describe(), " repeats its ", available,
-             " numbers (torch's expand()); save it with .contiguous()");
+  const bool beyond = overflow || (!empty && last >= available);
+  // Memory for a tensor is bounded by the size of its file.
+  if (beyond || (!empty && elements > available)) {
+    std::string shape;
+    for (const std::int64_t extent : tensor.shape) shape += (shape.empty() ? "" : ", ") + std::to_string(extent);
+    fail_here("a tensor of shape (", shape, ") in storage ", shown(tensor.storage.key),
+              beyond ? " reaches beyond its " : " repeats its ", available, " numbers",
+              beyond ? "" : " (torch's expand()); save it with .contiguous()");
+  }
   spend(8);
   push_new(Kind::tensor).tensor.push_back(std::move(tensor));
 }

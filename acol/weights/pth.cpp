@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t extra_limit = 1 << 20;
+constexpr std::uint64_t extra_limit = 16 << 20;
 constexpr std::uint64_t entry_limit = 100'000;  // files in an archive
 
 // The magic number as Python's LONG1 has it, and in digits (protocol 1).
@@ -232,6 +232,8 @@ To* gather(const Walk& walk, std::size_t axis, const From* from, To* to) {
 void PthReader::read(const PickleTensor& tensor, const std::vector<int>& axes, const std::string& name,
                      Tensor& to) const {
   const std::int64_t elements = tensor.elements();
+  check(is_read(tensor.storage.dtype), path_.string(), ": tensor ", shown(name), " of type ", tensor.storage.dtype,
+        " cannot be read");
   check(axes.size() == tensor.shape.size() && to.count() == elements, path_.string(), ": tensor ", shown(name), " has ",
         elements, " numbers, wanted are ", to.count());
   if (elements == 0) return;
@@ -245,9 +247,8 @@ void PthReader::read(const PickleTensor& tensor, const std::vector<int>& axes, c
     walk.strides = {1};
   }
   // One piece for each index of the first axis, unless their numbers lie between one another.
-  const std::int64_t rows = walk.extents[0];
   const bool interleaved = walk.span(1) > 4 * walk.count(1);
-  const std::int64_t pieces = interleaved ? 1 : rows, piece_span = interleaved ? walk.span(0) : walk.span(1);
+  const std::int64_t pieces = interleaved ? 1 : walk.extents[0], piece_span = interleaved ? walk.span(0) : walk.span(1);
   const std::int64_t piece_count = interleaved ? elements : walk.count(1);
   const std::size_t first_axis = interleaved ? 0 : 1;
 
@@ -262,7 +263,7 @@ void PthReader::read(const PickleTensor& tensor, const std::vector<int>& axes, c
           std::max<std::int64_t>(1, (std::int64_t{64} << 10) / (piece_span * static_cast<std::int64_t>(sizeof(From))));
       parallel_chunks(pieces, grain, [&](std::int64_t begin, std::int64_t end) {
         // The pieces of a chunk are read one by one where there are gaps between them, else together.
-        const bool together = !interleaved && walk.strides[0] >= 0 && walk.strides[0] <= 2 * piece_span;
+        const bool together = !interleaved && walk.strides[0] <= 2 * piece_span;
         const std::int64_t batch = together ? end - begin : 1;
         const std::int64_t numbers = (batch - 1) * walk.strides[0] + piece_span;
         const std::unique_ptr<From[]> buffer(new (std::nothrow) From[static_cast<std::size_t>(numbers)]);

@@ -35,12 +35,12 @@ class PthReader {
   const char* format() const { return zip_ ? "PyTorch, zip" : "PyTorch, legacy"; }
   // The object that was saved. Its tensors can be read with read().
   const PickleValue& root() const { return object_->root(); }
-  // The record `name` next to data.pkl; empty if there is none (or the file is legacy) or it is longer than 1 MiB.
+  // The record `name` next to data.pkl; empty if there is none (or the file is legacy) or it is longer than 16 MiB.
   std::string extra(const std::string& name) const;
 
   // The tensor's numbers as float32 or float64 (what `to` is), in the order of its axes: `axes` {0, 2, 3, 1} makes
-  // (O, R, S, C) out of (O, C, R, S). Any strides. Must be floating-point numbers; to.count() must be its elements.
-  // Error naming the file and `name`: the file cannot be read any more.
+  // (O, R, S, C) out of (O, C, R, S). Any strides. to.count() must be its elements.
+  // Error naming the file and `name`: no floating-point numbers, the file cannot be read any more.
   void read(const PickleTensor& tensor, const std::vector<int>& axes, const std::string& name, Tensor& to) const;
 
  private:

@@ -3,7 +3,6 @@
 
 #include <map>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "acol/weights/pickle.h"
@@ -71,8 +70,8 @@ class Unpickler {
   const std::uint64_t start_;
   std::int64_t instructions_ = 0;
   std::vector<const PickleValue*> stack_;
-  std::vector<std::size_t> marks_;  // heights of the stack
-  std::unordered_map<std::uint64_t, const PickleValue*> memo_;
+  std::vector<std::size_t> marks_;                    // heights of the stack
+  std::map<std::uint64_t, const PickleValue*> memo_;  // no hash: the file chooses the keys
   std::map<std::string, std::size_t> storage_numbers_;
 };
 

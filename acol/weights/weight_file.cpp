@@ -1,10 +1,13 @@
 #include "acol/weights/weight_file.h"
 
 #include <algorithm>
-#include <limits>
+#include <functional>
+#include <numeric>
+#include <set>
 
 #include "tensor/check.h"
-#include "tensor/safetensors_header.h"
+#include "tensor/safetensors_header.h"  // shown()
+#include "tensor/stored_numbers.h"
 
 namespace acol {
 
@@ -24,14 +27,16 @@ bool holds_tensors(const PickleValue& value) {
   return false;
 }
 
-// The dictionary of tensors in a checkpoint; `path` grows by the keys on the way. Null if there is none.
-const PickleValue* find_weights(const PickleValue& value, int depth, std::vector<std::string>& path) {
-  if (value.kind != PickleValue::Kind::dict) return nullptr;
+// The dictionary of tensors in a checkpoint; `path` grows by the keys on the way. Null if there is none. `seen`: each
+// dictionary is looked at once, however often it is in others.
+const PickleValue* find_weights(const PickleValue& value, int depth, std::vector<std::string>& path,
+                                std::set<const PickleValue*>& seen) {
+  if (value.kind != PickleValue::Kind::dict || !seen.insert(&value).second) return nullptr;
   for (const char* key : weight_keys) {
     const PickleValue* inner = value.find(key);
     if (inner == nullptr || depth == 0) continue;
     path.emplace_back(key);
-    if (const PickleValue* found = find_weights(*inner, depth - 1, path)) return found;
+    if (const PickleValue* found = find_weights(*inner, depth - 1, path, seen)) return found;
     path.pop_back();
   }
   return holds_tensors(value) ? &value : nullptr;
@@ -57,28 +62,16 @@ std::vector<int> axes_of(std::size_t rank) {
 
 }  // namespace
 
-bool WeightEntry::readable() const {
-  if (dtype != "F32" && dtype != "F64" && dtype != "F16" && dtype != "BF16") return false;
-  return shape.size() <= 4 && std::all_of(shape.begin(), shape.end(), [](std::int64_t extent) {
-           return extent <= std::numeric_limits<int>::max();
-         });
+std::int64_t WeightEntry::count() const {
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;  // whatever the others multiply to
+  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
+
+bool WeightEntry::readable() const { return is_read(dtype) && has_shape(shape); }
 
 Shape WeightEntry::extents() const {
   check(readable(), "tensor ", shown(name), " of type ", dtype, " and shape ", shape_text(), " cannot be read");
-  const auto extent = [&](std::size_t axis) { return static_cast<int>(shape[axis]); };
-  switch (shape.size()) {
-    case 0:
-      return {1};
-    case 1:
-      return {extent(0)};
-    case 2:
-      return {extent(0), extent(1)};
-    case 3:
-      return {extent(0), extent(1), extent(2)};
-    default:
-      return {extent(0), extent(1), extent(2), extent(3)};
-  }
+  return shape_of(shape);
 }
 
 std::string WeightEntry::shape_text() const {
@@ -88,10 +81,17 @@ std::string WeightEntry::shape_text() const {
 }
 
 WeightFile::WeightFile(const fs::path& path) : path_(path) {
-  if (looks_like_pth(InputFile(path)))
-    open_pth();
-  else
-    open_safetensors();
+  {
+    // A header of safetensors is looked for first: its length can begin with the same bytes as PyTorch's formats, none
+    // of which has a brace there.
+    const InputFile file(path);
+    char begin[9] = {};
+    const bool braces = file.read(0, begin, sizeof begin) && begin[8] == '{';
+    const bool pth = !braces && looks_like_pth(file);
+    check(braces || pth || path.extension() == ".safetensors", path.string(),
+          ": neither a safetensors file nor one of PyTorch's torch.save()");
+    pth ? open_pth() : open_safetensors();
+  }
   take_prefix_off();
   for (std::size_t i = 0; i < entries_.size(); ++i)
     check(numbers_.emplace(entries_[i].name, i).second, path_.string(), ": tensor ", shown(entries_[i].name),
@@ -102,7 +102,8 @@ void WeightFile::open_pth() {
   pth_ = std::make_unique<PthReader>(path_);
   format_ = pth_->format();
   std::vector<std::string> keys;
-  const PickleValue* weights = find_weights(pth_->root(), 4, keys);
+  std::set<const PickleValue*> seen;
+  const PickleValue* weights = find_weights(pth_->root(), 4, keys, seen);
   check(weights != nullptr, path_.string(), ": holds ", description(pth_->root()),
         ", but no tensors under names; save the state_dict() of the network");
   for (const std::string& key : keys) notes_.push_back("entry '" + key + "'");
@@ -119,43 +120,38 @@ void WeightFile::open_pth() {
 }
 
 void WeightFile::open_safetensors() {
-  const InputFile file(path_);
-  char begin[9] = {};
-  const bool plausible =
-      path_.extension() == ".safetensors" || (file.size() > 9 && file.read(0, begin, 9) && begin[8] == '{');
-  check(plausible, path_.string(), ": neither a safetensors file nor one of PyTorch's torch.save()");
-  format_ = "safetensors";
-  for (const SafetensorsEntry& entry : read_safetensors_header(path_, file).entries)
-    entries_.push_back({entry.name, entry.name, entry.dtype, {entry.shape.begin(), entry.shape.end()}});
   safetensors_ = std::make_unique<SafetensorsReader>(path_);
+  format_ = "safetensors";
   metadata_ = safetensors_->metadata();
+  for (const SafetensorsEntry& entry : safetensors_->entries())
+    entries_.push_back({entry.name, entry.name, entry.dtype, {entry.shape.begin(), entry.shape.end()}});
 }
 
 void WeightFile::take_prefix_off() {
-  const std::string first_layer = "features.0.weight", inner = "features.module.";
-  const auto take_off = [&](const std::string& prefix, const std::string& rest) {
-    if (prefix.empty()) return;
-    for (WeightEntry& entry : entries_)
-      if (entry.name.starts_with(prefix)) entry.name = rest + entry.name.substr(prefix.size());
-    notes_.push_back("prefix '" + prefix.substr(rest.size()) + "' taken off");
-  };
   // PyTorch's own examples wrap the trunk alone.
-  for (const WeightEntry& entry : entries_)
-    if (const std::size_t at = entry.name.find(inner + "0.weight"); at != std::string::npos) {
-      take_off(entry.name.substr(0, at) + inner, "features.");
-      break;
+  const std::string features = "features.", module = "module.";
+  bool wrapped = false;
+  for (WeightEntry& entry : entries_)
+    if (const std::size_t at = entry.name.find(features + module); at != std::string::npos) {
+      entry.name.erase(at + features.size(), module.size());
+      wrapped = true;
     }
+  if (wrapped) notes_.emplace_back("'features.module.' read as 'features.'");
+
+  const std::string first_layer = "features.0.weight";
+  std::string prefix;
   for (const WeightEntry& entry : entries_)
-    if (entry.name.size() > first_layer.size() && entry.name.ends_with("." + first_layer)) {
-      take_off(entry.name.substr(0, entry.name.size() - first_layer.size()), "");
-      return;
-    }
+    if (prefix.empty() && entry.name.ends_with("." + first_layer))
+      prefix = entry.name.substr(0, entry.name.size() - first_layer.size());
   // A part of a network, or another one: the usual prefix only, and only where all have it.
-  const std::string usual = "module.";
   const bool all = !entries_.empty() && std::all_of(entries_.begin(), entries_.end(), [&](const WeightEntry& entry) {
-    return entry.name.starts_with(usual);
+    return entry.name.starts_with(module);
   });
-  if (all) take_off(usual, "");
+  if (prefix.empty() && all) prefix = module;
+  if (prefix.empty()) return;
+  for (WeightEntry& entry : entries_)
+    if (entry.name.starts_with(prefix)) entry.name.erase(0, prefix.size());
+  notes_.push_back("prefix '" + printable(prefix) + "' taken off");
 }
 
 const WeightEntry* WeightFile::find(const std::string& name) const {
@@ -165,7 +161,7 @@ const WeightEntry* WeightFile::find(const std::string& name) const {
 
 const WeightEntry& WeightFile::entry(const std::string& name) const {
   const WeightEntry* found = find(name);
-  check(found != nullptr, path_.string(), ": tensor ", name, " is missing");
+  check(found != nullptr, path_.string(), ": tensor ", printable(name), " is missing");
   check(found->readable(), path_.string(), ": tensor ", name, " of type ", found->dtype, " and shape ",
         found->shape_text(), " cannot be read");
   return *found;

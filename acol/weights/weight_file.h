@@ -24,6 +24,7 @@ struct WeightEntry {
   std::string dtype;        // "F32", "F16", "BF16", "F64", "I64", ...
   std::vector<std::int64_t> shape;
 
+  std::int64_t count() const;  // of its numbers
   // Whether its numbers can be read: floating point of 16 bits or more, at most four extents.
   bool readable() const;
   // Of what is readable; a scalar becomes (1). Error otherwise.

@@ -18,6 +18,8 @@ struct Layer {
   const WeightEntry* weight = nullptr;
 };
 
+std::string layer_name(const std::string& prefix, int number) { return prefix + "." + std::to_string(number); }
+
 // The layers `prefix`.N.weight in the order of N.
 std::vector<Layer> layers_under(const WeightFile& file, const std::string& prefix) {
   std::vector<Layer> layers;
@@ -28,7 +30,8 @@ std::vector<Layer> layers_under(const WeightFile& file, const std::string& prefi
     const char* const last = entry.name.data() + entry.name.size() - end.size();
     int number = 0;
     const auto [stop, error] = std::from_chars(first, last, number);
-    if (error != std::errc() || stop != last || number < 0) continue;
+    // As layer_name() writes it, so that no "04" passes for the 4 that is there, too.
+    if (error != std::errc() || stop != last || number < 0 || entry.name != layer_name(prefix, number) + end) continue;
     if (entry.shape.size() == 4 || entry.shape.size() == 1) layers.push_back({number, entry.shape.size() == 4, &entry});
   }
   std::sort(layers.begin(), layers.end(), [](const Layer& a, const Layer& b) { return a.number < b.number; });
@@ -54,8 +57,6 @@ std::vector<Layer> own_trunk(const std::string& arch) {
       layers.push_back({std::stoi(parameter.name.substr(9)), parameter.variable.shape().rank() == 4, nullptr});
   return layers;
 }
-
-std::string layer_name(const std::string& prefix, int number) { return prefix + "." + std::to_string(number); }
 
 bool has_layers(const WeightFile& file, const std::string& prefix) { return !filters_under(file, prefix).empty(); }
 
@@ -170,19 +171,25 @@ NetworkConfig network_of(const WeightFile& file, std::string arch) {
   config.arch = arch.empty() ? architecture_of(file) : std::move(arch);
   const WeightMatch match = match_weights(file, config.arch);
   check(match.trunk_problem.empty(), path, ": ", match.trunk_problem);
-  const auto extent = [&](const std::string& ours) -> std::int64_t {
+  const auto shape = [&](const std::string& ours) {
     const auto name = match.file_name.find(ours);
-    return name == match.file_name.end() ? 0 : file.find(name->second)->shape[0];
+    return name == match.file_name.end() ? std::vector<std::int64_t>(4, 0) : file.find(name->second)->shape;
   };
-  const std::int64_t classes = extent("classifier_a.4.weight");
+  const std::int64_t classes = shape("classifier_a.4.weight")[0];
   check(classes > 0, path, ": has no classifier of three convolutions (names: ", describe(match.names),
         "), so it is no trained ACoL or CAM; to start training from it use acol train --weights");
+  config.method = shape("classifier_b.4.weight")[0] > 0 ? Method::acol : Method::cam;
+  // The widest layer tells the width best; shapes are compared one by one when they are read. These two before a
+  // network is made, so that it is not much larger than the file, whatever that claims.
+  const std::int64_t widest = shape("classifier_a.0.weight")[0];
   check(classes <= 1'000'000, path, ": has ", classes, " classes");
-  config.classes = static_cast<int>(classes);
-  config.method = extent("classifier_b.4.weight") > 0 ? Method::acol : Method::cam;
-  // The widest layer tells the width best; shapes are compared one by one when they are read.
-  const std::int64_t widest = extent("classifier_a.0.weight");
   check(widest >= 1 && widest <= 4096, path, ": has a classifier of ", widest, " channels; 1024 is the paper's");
+  using Extents = std::vector<std::int64_t>;
+  check(shape("classifier_a.2.weight") == Extents{widest, widest, 3, 3} &&
+            shape("classifier_a.4.weight") == Extents{classes, widest, 1, 1},
+        path, ": has a classifier of ", widest, " channels and ", classes,
+        " classes whose convolutions do not fit one another");
+  config.classes = static_cast<int>(classes);
   config.width = static_cast<double>(widest) / 1024;
   return config;
 }

@@ -15,7 +15,6 @@ constexpr int tiles_in_block = 8;  // rows of A packed at once: 8 tiles, about 1
 constexpr int pack_b_depth = 32;
 constexpr std::int64_t packed_b_floats = std::int64_t{4} << 20;  // of B packed at a time: 16 MB, for all threads
 
-
 std::int64_t rounded_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
 
 // The shape that computes the fewest numbers nobody asked for.
@@ -98,9 +97,9 @@ void run_gemm(const Gemm& gemm) {
   const int column_blocks = (gemm.n + task_columns - 1) / task_columns;
   const Finish finish(gemm);
 
+  Scratch scratch_b;
   for (std::int64_t outer = 0; outer < gemm.k; outer += outer_depth) {
     const std::int64_t outer_end = std::min(gemm.k, outer + outer_depth);
-    Scratch scratch_b;
     float* const packed_b = scratch_b.floats(b_block_floats * ((outer_end - outer + gemm_depth - 1) / gemm_depth));
     parallel_chunks(outer_end - outer, pack_b_depth, [&](std::int64_t begin, std::int64_t end) {
       gemm.pack_b(outer + begin, static_cast<int>(end - begin), static_cast<int>(begin % gemm_depth), shape.columns,

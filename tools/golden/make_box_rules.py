@@ -4,7 +4,7 @@
     python3 -m venv venv && venv/bin/pip install numpy scipy opencv-python-headless matplotlib
     venv/bin/python tools/golden/make_box_rules.py tests/golden/box_rules.txt
 
-The maps are drawn in whole numbers by the generator of make_contours.py, and the tests draw them again. The rules are
+The maps are drawn in whole numbers by the generator of generator.py, and the tests draw them again. The rules are
 written from their descriptions in papers and from what the published programs do, with the libraries that those use.
 """
 import math
@@ -15,7 +15,7 @@ import matplotlib
 import numpy as np
 import scipy.ndimage
 
-from make_contours import Generator, fnv1a
+from generator import Generator, fnv1a
 
 KINDS = ["blobs", "steps", "binary", "bytes", "pixel", "frames", "ramp", "lines", "plateau", "constant", "ones"]
 SIZES = [(1, 1), (1, 9), (9, 1), (3, 4), (7, 5), (8, 8), (12, 20), (24, 17), (33, 40), (60, 45)]

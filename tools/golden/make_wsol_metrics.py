@@ -14,6 +14,8 @@ import sys
 import cv2
 import numpy as np
 
+from generator import Generator, fnv1a
+
 DELTAS = (0.3, 0.5, 0.7)
 
 
@@ -112,24 +114,6 @@ class PxAP:
 
 
 # ---- the maps ----
-
-
-class Generator:
-    """A linear congruential generator (modulus 2^32); below(n) uses its upper bits."""
-
-    def __init__(self, seed):
-        self.state = seed
-
-    def below(self, n):
-        self.state = (self.state * 1664525 + 1013904223) % 2**32
-        return (self.state >> 8) % n
-
-
-def fnv1a(text):
-    hashed = 0xCBF29CE484222325
-    for byte in text.encode():
-        hashed = ((hashed ^ byte) * 0x100000001B3) % 2**64
-    return "%016x" % hashed
 
 
 KINDS = ["smooth", "grainy", "noise", "ties", "steps", "rings", "diagonals", "borders", "pixel", "constant", "nan"]
