@@ -12,7 +12,7 @@ namespace {
 
 PassA pass_a(const Model& model, const Image& image) {
   const int side = model.config.preprocessing.crop;
-  Tensor input = Tensor::empty({1, side, side, 3});
+  Tensor input = Tensor::empty_on_host({1, side, side, 3});
   test_input(image, model.config.preprocessing, input.f32());
   return forward_a(*model.network, input);
 }

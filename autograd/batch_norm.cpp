@@ -4,27 +4,13 @@
 // Gradients:
 //   dgamma = sum dy xhat: (C)     dbeta = sum dy: (C)
 //   dx = gamma / sqrt(variance + epsilon) (dy - dbeta / m - xhat dgamma / m)           shape of x
+// In training, running = (1 - momentum) running + momentum of the batch's, for both.
 // The last two terms are there because the mean and the variance move with x. Outside training both are the running
 // ones, constants, and dx = gamma / sqrt(variance + epsilon) dy.
 #include "autograd/checks.h"
 #include "autograd/ops.h"
 
 namespace acol {
-
-namespace {
-
-// running = (1 - momentum) running + momentum new. The running variance is the unbiased one: m / (m - 1) the batch's.
-template <class T>
-void move_running(std::int64_t rows, int channels, double momentum, const T* mean, const T* variance, T* running_mean,
-                  T* running_variance) {
-  const double unbiased = static_cast<double>(rows) / static_cast<double>(rows - 1);
-  for (int c = 0; c < channels; ++c) {
-    running_mean[c] = static_cast<T>((1 - momentum) * running_mean[c] + momentum * mean[c]);
-    running_variance[c] = static_cast<T>((1 - momentum) * running_variance[c] + momentum * unbiased * variance[c]);
-  }
-}
-
-}  // namespace
 
 Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& beta, Tensor& running_mean,
                     Tensor& running_variance, const BatchNormOptions& options) {
@@ -54,8 +40,10 @@ Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& be
     const Kernels<T>& k = kernels<T>();
     if (options.training) {
       k.batch_norm_statistics(rows, channels, x_value.data<T>(), mean.data<T>(), variance.data<T>());
-      move_running(rows, channels, options.momentum, mean.data<T>(), variance.data<T>(), running_mean.data<T>(),
-                   running_variance.data<T>());
+      // The running variance is the unbiased one: m / (m - 1) the batch's.
+      const double unbiased = static_cast<double>(rows) / static_cast<double>(rows - 1);
+      k.move_average(channels, options.momentum, 1, mean.data<T>(), running_mean.data<T>());
+      k.move_average(channels, options.momentum, unbiased, variance.data<T>(), running_variance.data<T>());
     }
     k.batch_norm_forward(rows, channels, x_value.data<T>(), mean.data<T>(), variance.data<T>(), gamma_value.data<T>(),
                          beta.value().data<T>(), static_cast<T>(options.epsilon), y.data<T>());

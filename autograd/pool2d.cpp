@@ -50,7 +50,7 @@ Pool2dGeometry checked_geometry(const char* operation, const Variable& x, const 
 Variable max_pool2d(const Variable& x, const Pool2dOptions& options) {
   const Pool2dGeometry g = checked_geometry("max_pool2d", x, options);
   Tensor y = Tensor::empty(g.y_shape(), x.dtype());
-  const auto winner = shared_buffer(static_cast<std::size_t>(y.count()));  // one byte a number of y
+  const auto winner = shared_buffer(static_cast<std::size_t>(y.count()), y.device());  // one byte a number of y
   const auto taps = [winner] { return reinterpret_cast<std::uint8_t*>(winner.get()); };
   with_scalar(x.dtype(), [&]<class T>() {
     kernels<T>().max_pool_forward(g, x.value().data<T>(), y.data<T>(), taps());

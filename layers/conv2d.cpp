@@ -42,16 +42,21 @@ void fold_batch_norm(Conv2d& conv, const BatchNorm& norm) {
         " output channels, the batch norm ", norm.running_mean().count());
   check(!conv.options().relu,
         "fold_batch_norm: the convolution has a fused ReLU before the batch norm, which is not linear");
-  Tensor& b = conv.bias_or_zeros().value();
-  const std::int64_t filter = w.count() / out;
-  for (int o = 0; o < out; ++o) {
-    const double s = norm.weight().value().at(o) / std::sqrt(norm.running_var().at(o) + norm.epsilon());
-    with_scalar(w.dtype(), [&]<class T>() {
-      T* const first = w.data<T>() + o * filter;
-      std::transform(first, first + filter, first, [s](T value) { return static_cast<T>(value * s); });
+  const Tensor mean = norm.running_mean().to_host(), variance = norm.running_var().to_host(),
+               gamma = norm.weight().value().to_host(), beta = norm.bias().value().to_host();
+  const auto scale = [&](int o) { return gamma.at(o) / std::sqrt(variance.at(o) + norm.epsilon()); };
+  w.change_on_host([&](Tensor& host) {
+    const std::int64_t filter = host.count() / out;
+    with_scalar(host.dtype(), [&]<class T>() {
+      for (int o = 0; o < out; ++o) {
+        T* const first = host.data<T>() + o * filter;
+        std::transform(first, first + filter, first, [s = scale(o)](T value) { return static_cast<T>(value * s); });
+      }
     });
-    b.set(o, (b.at(o) - norm.running_mean().at(o)) * s + norm.bias().value().at(o));
-  }
+  });
+  conv.bias_or_zeros().value().change_on_host([&](Tensor& host) {
+    for (int o = 0; o < out; ++o) host.set(o, (host.at(o) - mean.at(o)) * scale(o) + beta.at(o));
+  });
 }
 
 }  // namespace acol

@@ -12,8 +12,11 @@ namespace {
 // One value an element, in memory order.
 template <class Draw>
 void fill(Tensor& w, const Draw& draw) {
-  with_scalar(w.dtype(),
-              [&]<class T>() { std::generate_n(w.data<T>(), w.count(), [&] { return static_cast<T>(draw()); }); });
+  w.write_on_host([&](Tensor& host) {
+    with_scalar(host.dtype(), [&]<class T>() {
+      std::generate_n(host.data<T>(), host.count(), [&] { return static_cast<T>(draw()); });
+    });
+  });
 }
 
 }  // namespace

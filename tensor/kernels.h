@@ -4,12 +4,14 @@
 //   - outputs (y, mean, ...) are assigned: what they held before does not matter;
 //   - gradients (dx, dw, ...) are added to what is there, because a value may feed several consumers.
 // A result has the same bits for any number of threads. Arguments were checked by the caller (autograd/); kernels check
-// nothing, and throw only when memory runs out. Pointers do not overlap unless a line says so. `rows` is the product of
-// all extents but the channels.
+// nothing, and throw only when memory runs out. Pointers do not overlap unless a line says so. All pointers are to
+// memory of the table's device (tensor/device.h), except `labels`, `loss` and `dloss`, one number an image, which are
+// the host's. `rows` is the product of all extents but the channels.
 #pragma once
 
 #include <cstdint>
 
+#include "tensor/device.h"
 #include "tensor/geometry.h"
 
 namespace acol {
@@ -66,6 +68,9 @@ struct Kernels {
                               const T* gamma, T epsilon, bool through_statistics, const T* dy, T* dx, T* dgamma,
                               T* dbeta);
 
+  // average = (1 - momentum) average + momentum factor x, in double: batch norm's running statistics.
+  void (*move_average)(std::int64_t count, double momentum, double factor, const T* x, T* average);
+
   // y = a + b, a b, max(a, b) (a wins a tie). Backward adds into da, db; either may be null.
   void (*add_forward)(std::int64_t count, const T* a, const T* b, T* y);
   void (*multiply_forward)(std::int64_t count, const T* a, const T* b, T* y);
@@ -118,13 +123,7 @@ const Kernels<T>& reference_kernels();
 // The fast float table of tensor/cpu, at the SIMD level in use (tensor/simd/level.h).
 const Kernels<float>& cpu_kernels();
 
-enum class Device : std::uint8_t { reference, cpu };
-
-// The device that float32 operations run on; cpu at the start. float64 always runs on the reference.
-void use_device(Device device);
-Device device_in_use();
-
-// The table that operations call.
+// The table that operations call: that of the device in use for float, the reference for double.
 template <class T>
 const Kernels<T>& kernels();
 

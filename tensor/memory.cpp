@@ -1,14 +1,13 @@
 #include "tensor/memory.h"
 
 #include <algorithm>
-#include <iterator>
-#include <map>
 #include <mutex>
 #include <new>
-#include <set>
 #include <utility>
 
 #include "tensor/check.h"
+#include "tensor/device.h"
+#include "tensor/free_pieces.h"
 
 #if __has_include(<sys/mman.h>)
 #include <sys/mman.h>
@@ -101,7 +100,7 @@ class Arena {
     use_.bytes_in_use -= size;
     if (range_.contains(memory)) {
       forbid(memory, bytes);
-      add_free(memory, size);
+      free_.give_back(memory, size);
     } else {
       use_.bytes_from_system -= size;
       delete_block(memory);
@@ -118,18 +117,10 @@ class Arena {
   }
 
  private:
-  using Piece = std::pair<std::size_t, std::byte*>;  // size first: the shortest that is long enough, lowest address
-
   std::byte* from_range(std::size_t size) {
-    auto found = by_size_.lower_bound({size, nullptr});
-    if (found == by_size_.end()) {
-      if (!grow(size)) return nullptr;
-      found = by_size_.lower_bound({size, nullptr});
-    }
-    const auto [length, memory] = *found;
-    remove_free(memory, length);
-    if (length > size) add_free(memory + size, length - size);
-    count_taken(size);
+    std::byte* memory = free_.take(size);
+    if (memory == nullptr && grow(size)) memory = free_.take(size);
+    if (memory != nullptr) count_taken(size);
     return memory;
   }
 
@@ -150,45 +141,20 @@ class Arena {
 
   // Makes a free piece of at least `size` at the end of what has grown so far.
   bool grow(std::size_t size) {
-    if (!free_.empty())
-      if (const auto& [last, length] = *free_.rbegin(); last + length == grown_) size -= length;
+    size -= free_.length_before(grown_);
     const std::size_t more = rounded_up(size, large_page);
     if (more > static_cast<std::size_t>(range_.end - grown_) || !make_usable(grown_, more)) return false;
     forbid(grown_, more);
-    add_free(std::exchange(grown_, grown_ + more), more);
+    free_.give_back(std::exchange(grown_, grown_ + more), more);
     ++use_.allocations_from_system;
     use_.bytes_from_system += more;
     return true;
   }
 
-  void add_free(std::byte* memory, std::size_t length) {
-    if (const auto after = free_.lower_bound(memory); after != free_.end() && after->first == memory + length) {
-      const std::size_t more = after->second;
-      remove_free(memory + length, more);
-      length += more;
-    }
-    if (const auto after = free_.lower_bound(memory); after != free_.begin()) {
-      const auto [before, more] = *std::prev(after);
-      if (before + more == memory) {
-        remove_free(before, more);
-        memory = before;
-        length += more;
-      }
-    }
-    free_.emplace(memory, length);
-    by_size_.emplace(length, memory);
-  }
-
-  void remove_free(std::byte* memory, std::size_t length) {
-    free_.erase(memory);
-    by_size_.erase({length, memory});
-  }
-
   std::mutex mutex_;
   const Range range_;
-  std::byte* grown_;                        // memory up to here
-  std::map<std::byte*, std::size_t> free_;  // no two of them touch
-  std::set<Piece> by_size_;                 // the same pieces
+  std::byte* grown_;  // memory up to here
+  FreePieces free_;
   MemoryUse use_;
 };
 
@@ -203,14 +169,22 @@ Arena& arena() {
 std::byte* take_memory(std::size_t bytes) { return arena().take(bytes); }
 void give_back_memory(std::byte* memory, std::size_t bytes) { arena().give_back(memory, bytes); }
 
-std::shared_ptr<std::byte[]> shared_buffer(std::size_t bytes) {
+std::shared_ptr<std::byte[]> shared_buffer(std::size_t bytes, const DeviceMemory* device) {
+  if (device != nullptr)
+    return {device->take(bytes), [device, bytes](std::byte* pointer) { device->give_back(pointer, bytes); }};
   std::byte* const memory = take_memory(bytes);
   check(memory != nullptr, "out of memory: ", bytes >> 20,
         " MB asked for one tensor; lower --batch-size, --micro-batch or --crop, or train with --memory lean");
   return {memory, [bytes](std::byte* pointer) { give_back_memory(pointer, bytes); }};
 }
 
-MemoryUse memory_use() { return arena().use(); }
-void restart_memory_peak() { arena().restart_peak(); }
+MemoryUse memory_use() {
+  const DeviceMemory* const device = device_memory();
+  return device != nullptr ? device->use() : arena().use();
+}
+void restart_memory_peak() {
+  const DeviceMemory* const device = device_memory();
+  device != nullptr ? device->restart_peak() : arena().restart_peak();
+}
 
 }  // namespace acol

@@ -20,6 +20,8 @@
 
 namespace acol {
 
+struct DeviceMemory;
+
 constexpr std::size_t smallest_in_arena = std::size_t{64} << 10;
 
 // At least `bytes`, 64-byte aligned, with undetermined numbers; null if the system has no more. From any thread.
@@ -27,16 +29,17 @@ std::byte* take_memory(std::size_t bytes);
 // `bytes`: as it was taken. From any thread.
 void give_back_memory(std::byte* memory, std::size_t bytes);
 
-// The same, given back when the last copy of the pointer goes. Error if memory runs out.
-std::shared_ptr<std::byte[]> shared_buffer(std::size_t bytes);
+// The same, given back when the last copy of the pointer goes; of a device, if one is given. Error if memory runs out.
+std::shared_ptr<std::byte[]> shared_buffer(std::size_t bytes, const DeviceMemory* device = nullptr);
 
-// Of all blocks of at least `smallest_in_arena`.
+// Of all blocks of at least `smallest_in_arena`, or of all of a device's memory.
 struct MemoryUse {
   std::int64_t allocations_from_system = 0;  // how often the process asked for more, since it started
   std::size_t bytes_in_use = 0;              // taken and not given back, rounded up to whole pages
   std::size_t peak_bytes_in_use = 0;         // the most so far, or since restart_memory_peak()
   std::size_t bytes_from_system = 0;         // in use or free: what the process holds
 };
+// Where the numbers of the device in use lie (tensor/device.h).
 MemoryUse memory_use();
 // The peak starts again from what is in use now.
 void restart_memory_peak();

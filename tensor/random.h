@@ -21,13 +21,13 @@ enum class Purpose : std::uint32_t {
   dropout = 4,    // a: step, b: layer
   synthetic = 5,  // a: split, b: sample
   test = 6,
-  probe = 7,  // a: sample
-  split = 8,  // a: class
+  probe = 7,      // a: sample
+  split = 8,      // a: class
   bootstrap = 9,  // a: resample
 };
 
 // Ten rounds of Philox4x32: four 32-bit words out for a 128-bit counter and a 64-bit key.
-inline std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::uint64_t key) {
+constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::uint64_t key) {
   auto key0 = static_cast<std::uint32_t>(key);
   auto key1 = static_cast<std::uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round) {

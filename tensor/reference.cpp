@@ -23,6 +23,7 @@ constexpr Kernels<T> table{
     reference::batch_norm_statistics<T>,
     reference::batch_norm_forward<T>,
     reference::batch_norm_backward<T>,
+    reference::move_average<T>,
     reference::add_forward<T>,
     reference::multiply_forward<T>,
     reference::multiply_backward<T>,

@@ -35,9 +35,11 @@ std::int64_t piece_of(std::int64_t matrix_bytes) {
   return std::max<std::int64_t>(1, piece_bytes / std::max<std::int64_t>(1, matrix_bytes));
 }
 
-// (A, B, C, D) seen as (outer, rows, columns) with the last two axes swapped.
-Tensor transposed(const Tensor& x, std::int64_t outer, std::int64_t rows, std::int64_t columns, const Shape& shape) {
-  Tensor y = Tensor::empty(shape, x.dtype());
+// (A, B, C, D) seen as (outer, rows, columns) with the last two axes swapped. On the host.
+Tensor transposed(const Tensor& stored, std::int64_t outer, std::int64_t rows, std::int64_t columns,
+                  const Shape& shape) {
+  const Tensor x = stored.to_host();
+  Tensor y = Tensor::empty_on_host(shape, x.dtype());
   with_scalar(x.dtype(), [&]<class T>() {
     const std::int64_t matrix = rows * columns;
     const T* const from = x.data<T>();
@@ -78,7 +80,7 @@ const SafetensorsReader::Stored& SafetensorsReader::stored(const std::string& na
 
 Tensor SafetensorsReader::read(const std::string& name) const {
   const Stored& from = stored(name);
-  Tensor tensor = Tensor::empty(from.shape, from.dtype == "F64" ? DType::float64 : DType::float32);
+  Tensor tensor = Tensor::empty_on_host(from.shape, from.dtype == "F64" ? DType::float64 : DType::float32);
   read_into(name, tensor);
   return tensor;
 }
@@ -99,8 +101,10 @@ void SafetensorsReader::read_filter_into(const std::string& name, Tensor& to) co
 }
 
 void SafetensorsReader::read_matrices(const std::string& name, std::int64_t rows, std::int64_t columns,
-                                      Tensor& to) const {
-  if (to.count() == 0) return;
+                                      Tensor& wanted) const {
+  if (wanted.count() == 0) return;
+  if (!wanted.on_host()) return wanted.write_on_host([&](Tensor& host) { read_matrices(name, rows, columns, host); });
+  Tensor& to = wanted;
   const Stored& from = stored(name);
   const std::int64_t matrix = rows * columns, matrices = to.count() / matrix;
   std::atomic<bool> done = true;
@@ -178,7 +182,8 @@ void write_safetensors(const fs::path& path, const SafetensorsFile& file) {
     out.write(text.data(), static_cast<std::streamsize>(text.size()));
     for (const Tensor* tensor : order)
       with_scalar(tensor->dtype(), [&]<class T>() {
-        out.write(reinterpret_cast<const char*>(tensor->data<T>()), static_cast<std::streamsize>(tensor->bytes()));
+        const Tensor host = tensor->to_host();
+        out.write(reinterpret_cast<const char*>(host.data<T>()), static_cast<std::streamsize>(host.bytes()));
       });
   });
 }

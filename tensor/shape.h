@@ -31,6 +31,13 @@ class Shape {
     return product;
   }
 
+  // This, with another extent along one axis.
+  Shape with(int axis, int extent) const {
+    Shape shape = *this;
+    shape.extents_[static_cast<std::size_t>(axis)] = extent;
+    return shape;
+  }
+
   // All extents but the last, multiplied: the rows of the matrix whose columns are the channels.
   std::int64_t rows() const { return rank_ == 0 || back() == 0 ? 0 : count() / back(); }
 

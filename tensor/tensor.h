@@ -1,4 +1,8 @@
 // Tensor: a dense array with a shape. Copies share the numbers; clone() makes new ones.
+//
+// Numbers lie in ordinary memory or, float32 made while a device with memory of its own is in use, in the device's
+// (tensor/device.h). Kernels take either by data(), as the device in use wants it; all that reads or writes numbers
+// itself goes through to_host(), change_on_host() or the members that say so.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +11,7 @@
 #include <vector>
 
 #include "tensor/check.h"
+#include "tensor/device.h"
 #include "tensor/shape.h"
 
 namespace acol {
@@ -25,6 +30,8 @@ class Tensor {
 
   // Numbers are undetermined; every kernel that fills an output writes all of it.
   static Tensor empty(const Shape& shape, DType dtype = DType::float32);
+  // In ordinary memory, whatever the device.
+  static Tensor empty_on_host(const Shape& shape, DType dtype = DType::float32);
   static Tensor zeros(const Shape& shape, DType dtype = DType::float32);
   static Tensor full(const Shape& shape, double value, DType dtype = DType::float32);
   // values.size() must be shape.count().
@@ -37,7 +44,12 @@ class Tensor {
   std::int64_t count() const { return defined() ? shape_.count() : 0; }
   std::size_t bytes() const { return static_cast<std::size_t>(count()) * size_of(dtype_); }
 
-  // The numbers, row major, 64-byte aligned. T must be float or double and match dtype().
+  bool on_host() const { return device_ == nullptr; }
+  const DeviceMemory* device() const { return device_; }  // null: on the host
+  Tensor to_host() const;                                 // itself if it is there, else a copy
+  Tensor to_device() const;  // itself if it is where float32 of the device in use lies (float64: ordinary memory)
+
+  // Where the numbers are, row major, 64-byte aligned. T must be float or double and match dtype().
   template <class T>
   T* data() {
     if (!defined() || dtype_ != dtype_of<T>) [[unlikely]]  // no check(): its message would be made on every call
@@ -48,23 +60,48 @@ class Tensor {
   const T* data() const {
     return const_cast<Tensor*>(this)->data<T>();
   }
-  float* f32() { return data<float>(); }
-  const float* f32() const { return data<float>(); }
+  // The same for code that uses the numbers itself. Error if they are not on the host.
+  float* f32() {
+    if (!on_host()) [[unlikely]]
+      fail("tensor: the numbers of ", shape_.str(), " lie on a device; ask to_host() first");
+    return data<float>();
+  }
+  const float* f32() const { return const_cast<Tensor*>(this)->f32(); }
+  // body(Tensor&) with this tensor if it is on the host, else with one there that is copied here afterwards: a copy of
+  // this one to change, or undetermined numbers to write all of.
+  template <class Body>
+  void change_on_host(const Body& body) {
+    through_host(to_host(), body);
+  }
+  template <class Body>
+  void write_on_host(const Body& body) {
+    through_host(on_host() ? *this : empty_on_host(shape_, dtype_), body);
+  }
 
-  // One number, whatever the type; for tests and reports.
+  // One number, whatever the type and wherever it is, waiting for a device; for tests and reports.
   double at(std::int64_t index) const;
   void set(std::int64_t index, double value);
 
   Tensor clone() const;
-  Tensor to(DType dtype) const;               // always new numbers
+  Tensor to(DType dtype) const;               // always new numbers, where that type lies with the device in use
   Tensor reshaped(const Shape& shape) const;  // shares the numbers; equal count
   void fill(double value);
-  void copy_from(const Tensor& other);  // equal shape and type
+  void copy_from(const Tensor& other);  // equal shape and type; from and to anywhere
+  // Rows [first, first + count) along the first axis, as new numbers in the same place.
+  Tensor rows(int first, int count) const;
   std::vector<float> to_vector() const;
 
  private:
+  static Tensor made(const Shape& shape, DType dtype, const DeviceMemory* device);
+  template <class Body>
+  void through_host(Tensor host, const Body& body) {  // `host` shares this tensor's numbers if they are there
+    body(host);
+    if (!on_host()) copy_from(host);
+  }
+
   Shape shape_;
   DType dtype_ = DType::float32;
+  const DeviceMemory* device_ = nullptr;  // null: ordinary memory
   std::shared_ptr<std::byte[]> storage_;
 };
 

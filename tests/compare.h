@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,28 @@ inline std::vector<int> labels_below(RandomStream& random, int count, int classe
   return labels;
 }
 
+// Ordinary memory, or where kernels run on a card, memory that the host may touch as well.
+template <class T>
+struct DeviceAllocator {
+  using value_type = T;
+  T* allocate(std::size_t count) {
+    const DeviceMemory* const device = device_memory();
+    return device == nullptr ? std::allocator<T>().allocate(count)
+                             : reinterpret_cast<T*>(device->take_shared(count * sizeof(T)));
+  }
+  void deallocate(T* memory, std::size_t count) {
+    if (const DeviceMemory* const device = device_memory())
+      device->give_back_shared(reinterpret_cast<std::byte*>(memory));
+    else
+      std::allocator<T>().deallocate(memory, count);
+  }
+  friend bool operator==(const DeviceAllocator&, const DeviceAllocator&) { return true; }
+};
+
 // Numbers with a guard zone on both sides. The zones hold junk (NaN, or 0xA5 bytes), so that a kernel that writes there
-// is seen by guards_intact() and one that reads there by its NaN results. Not aligned beyond its element on purpose.
+// is seen by guards_intact() and one that reads there by its NaN results. Not aligned beyond its element on purpose,
+// but where `buffers_are_aligned` says so.
+inline bool buffers_are_aligned = false;
 template <class T>
 class Buffer {
  public:
@@ -50,11 +71,11 @@ class Buffer {
     std::transform(values.begin(), values.end(), data(), [](float value) { return static_cast<T>(value); });
   }
   // Outputs: junk all through.
-  explicit Buffer(std::int64_t count) : numbers_(static_cast<std::size_t>(count + 2 * guard), junk()) {}
+  explicit Buffer(std::int64_t count) : numbers_(static_cast<std::size_t>(count + 2 * guard_), junk()) {}
 
-  T* data() { return numbers_.data() + guard; }
-  const T* data() const { return numbers_.data() + guard; }
-  std::int64_t count() const { return static_cast<std::int64_t>(numbers_.size()) - 2 * guard; }
+  T* data() { return numbers_.data() + guard_; }
+  const T* data() const { return numbers_.data() + guard_; }
+  std::int64_t count() const { return static_cast<std::int64_t>(numbers_.size()) - 2 * guard_; }
   T operator[](std::int64_t i) const { return data()[i]; }
 
   bool guards_intact() const {
@@ -62,8 +83,8 @@ class Buffer {
       const T value = junk();
       return std::memcmp(&number, &value, sizeof(T)) == 0;
     };
-    return std::all_of(numbers_.begin(), numbers_.begin() + guard, is_junk) &&
-           std::all_of(numbers_.end() - guard, numbers_.end(), is_junk);
+    return std::all_of(numbers_.begin(), numbers_.begin() + guard_, is_junk) &&
+           std::all_of(numbers_.end() - guard_, numbers_.end(), is_junk);
   }
 
   bool same_bits(const Buffer& other) const {
@@ -72,14 +93,14 @@ class Buffer {
   }
 
  private:
-  static constexpr std::int64_t guard = 67;
+  std::int64_t guard_ = buffers_are_aligned ? 64 : 67;
   static T junk() {
     if constexpr (std::numeric_limits<T>::has_quiet_NaN)
       return std::numeric_limits<T>::quiet_NaN();
     else
       return static_cast<T>(0xA5);
   }
-  std::vector<T> numbers_;
+  std::vector<T, DeviceAllocator<T>> numbers_;
 };
 
 // Per output number: how far it may be from the reference in double.
@@ -149,7 +170,8 @@ void for_each_cpu_table(const Body& body, const std::vector<int>& thread_counts 
 
 // `run` is a generic call, Kernels<T> -> std::vector<Buffer<T>>. The reference in double tells what is right; the
 // reference in float and the fast table at every level must agree within the tolerances (one for each buffer), and the
-// fast table's bits must not depend on the number of threads.
+// fast table's bits must not depend on the number of threads. Where tests run on a card, its table takes the place of
+// both, and must give the same bits when it runs again.
 template <class Run>
 void check_tables(const std::string& what, const Run& run, const std::vector<Tolerance>& tolerances,
                   const std::vector<int>& thread_counts = {1, 2, 3, 5}) {
@@ -164,6 +186,19 @@ void check_tables(const std::string& what, const Run& run, const std::vector<Tol
       CHECK(mismatch(got[i], want[i], tolerances[i]) == "");
     }
   };
+  if (device_in_use() == Device::cuda) {
+    for (const bool aligned : {false, true}) {  // the fastest kernels want aligned numbers
+      buffers_are_aligned = aligned;
+      const std::vector<Buffer<float>> got = run(kernels<float>()), again = run(kernels<float>());
+      compare(aligned ? "cuda, aligned" : "cuda", got);
+      for (std::size_t i = 0; i < want.size(); ++i) {
+        INFO("output ", i);
+        CHECK(got[i].same_bits(again[i]));
+      }
+    }
+    buffers_are_aligned = false;
+    return;
+  }
   compare("reference float", run(reference_kernels<float>()));
 
   std::vector<Buffer<float>> single;

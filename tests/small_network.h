@@ -3,13 +3,13 @@
 
 #include <doctest/doctest.h>
 
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include "acol/network/network.h"
 #include "acol/train/trainer.h"
 #include "tensor/random.h"
+#include "tests/same_bits.h"
 
 namespace acol::testing {
 
@@ -52,11 +52,6 @@ inline Tensor pictures(std::uint32_t seed = 1, DType dtype = DType::float64) {
 
 inline StepLosses losses_of(Network& network, const Tensor& images) {
   return forward_losses(network, images, labels, EraseLabel::truth, network.has_branch_b());
-}
-
-inline bool same_bits(const Tensor& a, const Tensor& b) {
-  if (!a.defined() || !b.defined() || !(a.shape() == b.shape()) || a.dtype() != b.dtype()) return false;
-  return with_scalar(a.dtype(), [&]<class T>() { return std::memcmp(a.data<T>(), b.data<T>(), a.bytes()) == 0; });
 }
 
 inline Variable parameter_of(const Network& network, const std::string& name) {

@@ -148,3 +148,19 @@ TEST_CASE("batch norm backward: statistics of the batch or constants, any output
                    run, {dx, dgamma, dbeta});
     }
 }
+
+TEST_CASE("moving averages") {
+  for (const std::int64_t count : {1, 3, 257, 5000}) {
+    RandomStream random = test_stream(9, static_cast<std::uint32_t>(count));
+    const Floats x = uniform(random, count, -3, 3), average = uniform(random, count, -3, 3);
+    const auto run = [&]<class T>(const Kernels<T>& kernels) {
+      const Buffer<T> from(x);
+      std::vector<Buffer<T>> result{Buffer<T>(average)};
+      kernels.move_average(count, 0.1, 1.25, from.data(), result[0].data());
+      return result;
+    };
+    Tolerance one_rounding;
+    for (std::int64_t i = 0; i < count; ++i) one_rounding.push_back(4 * rounding);
+    check_tables(message(count, " numbers"), run, {one_rounding});
+  }
+}

@@ -36,18 +36,33 @@ TEST_CASE("tables: no entry is null") {
   check_complete(reference_kernels<float>());
   check_complete(reference_kernels<double>());
   check_complete(cpu_kernels());
+  if (device_in_use() == Device::cuda) check_complete(kernels<float>());
 }
 
 TEST_CASE("tables: the device in use picks the float table; double is always the reference") {
-  CHECK(device_in_use() == Device::cpu);
-  CHECK(&kernels<float>() == &cpu_kernels());
+  const Device before = device_in_use();
+  const auto check_in_use = [](Device device, const Kernels<float>& table) {
+    CHECK(device_in_use() == device);
+    CHECK(&kernels<float>() == &table);
+    CHECK(&kernels<double>() == &reference_kernels<double>());
+  };
+  if (before == Device::cuda) {
+    check_in_use(Device::cuda, *cuda_backend().kernels);
+    CHECK(device_memory() == cuda_backend().memory);
+  } else {
+    check_in_use(Device::cpu, cpu_kernels());
+  }
   use_device(Device::reference);
-  CHECK(device_in_use() == Device::reference);
-  CHECK(&kernels<float>() == &reference_kernels<float>());
-  CHECK(&kernels<double>() == &reference_kernels<double>());
+  check_in_use(Device::reference, reference_kernels<float>());
+  CHECK(device_memory() == nullptr);
   use_device(Device::cpu);
-  CHECK(&kernels<float>() == &cpu_kernels());
-  CHECK(&kernels<double>() == &reference_kernels<double>());
+  check_in_use(Device::cpu, cpu_kernels());
+  CHECK(device_memory() == nullptr);
+  use_device(before);
+
+  for (const Device device : {Device::reference, Device::cpu, Device::cuda})
+    CHECK(parse_device(name_of(device)) == device);
+  CHECK_THROWS_WITH_AS(parse_device("gpu"), "unknown device 'gpu': cpu, cuda or reference", Error);
 }
 
 TEST_CASE("compare: agreement within the tolerance, and nothing else") {

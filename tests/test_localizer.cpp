@@ -64,7 +64,7 @@ bool inside(const Box& box, int width, int height) {
 
 // The maps of the stored network, batch norm not folded.
 ClassMaps unfolded_maps(const SavedModel& saved, const Image& image, int label) {
-  Tensor input = Tensor::empty({1, 32, 32, 3});
+  Tensor input = Tensor::empty_on_host({1, 32, 32, 3});
   test_input(image, saved.model.config.preprocessing, input.f32());
   return class_maps(saved.network(), forward_a(saved.network(), input), {label})[0];
 }

@@ -61,9 +61,9 @@ ProbeResult naive_probe(Network& network, const Dataset& data, int side, std::ui
   const NoGrad no_grad;
   int a_right = 0, by_truth = 0, by_answer = 0, by_wrong = 0, follows = 0;
   for (std::size_t i = 0; i < data.samples.size(); ++i) {
-    Tensor input = Tensor::empty({1, side, side, 3});
+    Tensor input = Tensor::empty_on_host({1, side, side, 3});
     test_input(read_image(data.path(data.samples[i])), preprocessing(side), input.f32());
-    const Variable features = network.features(Variable(input));
+    const Variable features = network.features(Variable(input.to_device()));
     const Network::Branch a = network.branch_a(features);
     const auto answer_b = [&](int hole) {
       return best(network.branch_b(features, normalized_map(a.maps.value(), {hole})).logits.value());

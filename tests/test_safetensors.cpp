@@ -9,17 +9,13 @@
 #include "tensor/file.h"
 #include "tensor/safetensors.h"
 #include "tests/safetensors_file.h"
+#include "tests/same_bits.h"
 
 using namespace acol;
 using namespace acol::testing;
 namespace fs = std::filesystem;
 
 namespace {
-
-bool same_bits(const Tensor& a, const Tensor& b) {
-  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
-  return with_scalar(a.dtype(), [&]<class T>() { return std::memcmp(a.data<T>(), b.data<T>(), a.bytes()) == 0; });
-}
 
 template <class T>
 std::string bytes_of(const std::vector<T>& values) {

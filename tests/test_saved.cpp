@@ -3,15 +3,16 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <memory>
 
 #include "autograd/gradcheck.h"
 #include "autograd/ops.h"
 #include "tensor/random.h"
+#include "tests/same_bits.h"
 
 using namespace acol;
+using acol::testing::same_bits;
 
 namespace {
 
@@ -22,11 +23,6 @@ Tensor drawn(const Shape& shape, std::uint32_t a, DType dtype = DType::float32) 
   Tensor x = Tensor::empty(shape, dtype);
   for (std::int64_t i = 0; i < x.count(); ++i) x.set(i, static_cast<double>(random.uniform(-1, 1)));
   return x;
-}
-
-bool same_bits(const Tensor& a, const Tensor& b) {
-  if (!a.defined() || !b.defined() || !(a.shape() == b.shape()) || a.dtype() != b.dtype()) return false;
-  return with_scalar(a.dtype(), [&]<class T>() { return std::memcmp(a.data<T>(), b.data<T>(), a.bytes()) == 0; });
 }
 
 Variable number(double value) { return Variable(Tensor::full({1}, value, DType::float64), true); }

@@ -21,6 +21,7 @@ const fs::path root = ACOL_SOURCE_DIR;
 // Folder -> folders whose headers it may include.
 const std::map<std::string, std::set<std::string>> arrows{
     {"tensor", {"tensor"}},
+    {"cuda", {"cuda", "tensor"}},
     {"autograd", {"autograd", "tensor"}},
     {"layers", {"layers", "autograd", "tensor"}},
     {"acol", {"acol", "layers", "autograd", "tensor"}},
@@ -88,7 +89,7 @@ TEST_CASE("the evaluation folders of acol do not know training, nor the network 
 }
 
 TEST_CASE("files are short enough to read") {
-  for (const char* folder : {"tensor", "autograd", "layers", "acol", "tools", "tests"})
+  for (const char* folder : {"tensor", "cuda", "autograd", "layers", "acol", "tools", "tests"})
     for (const fs::path& file : files_under(folder)) {
       const std::size_t count = lines_of(file).size();
       INFO(file.string(), " has ", count, " lines");
@@ -99,7 +100,7 @@ TEST_CASE("files are short enough to read") {
 
 TEST_CASE("every folder says what it holds and what to read first") {
   std::set<fs::path> folders;
-  for (const char* folder : {"tensor", "autograd", "layers", "acol", "tools", "tests", "docs"})
+  for (const char* folder : {"tensor", "cuda", "autograd", "layers", "acol", "tools", "tests", "docs"})
     for (const fs::path& file : files_under(folder)) folders.insert(file.parent_path());
   CHECK(folders.size() > 15);
   for (const fs::path& folder : folders)

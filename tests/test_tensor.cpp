@@ -56,7 +56,7 @@ TEST_CASE("tensor: making, reading, writing") {
   Tensor a = Tensor::from({2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6});
   CHECK(a.dtype() == DType::float32);
   CHECK(a.bytes() == 24);
-  CHECK(a.f32()[4] == 5);
+  CHECK(a.to_host().f32()[4] == 5);
   CHECK(a.at(5) == 6);
   a.set(5, -1.5);
   CHECK(a.at(5) == -1.5);
@@ -76,7 +76,7 @@ TEST_CASE("tensor: making, reading, writing") {
 
 TEST_CASE("tensor: numbers are 64-byte aligned") {
   for (const int count : {1, 3, 17, 1000})
-    CHECK(reinterpret_cast<std::uintptr_t>(Tensor::empty({count}).f32()) % 64 == 0);
+    CHECK(reinterpret_cast<std::uintptr_t>(Tensor::empty({count}).data<float>()) % 64 == 0);
 }
 
 TEST_CASE("tensor: copies share, clones and conversions do not") {
@@ -92,6 +92,34 @@ TEST_CASE("tensor: copies share, clones and conversions do not") {
   own.copy_from(a);
   CHECK(own.at(3) == 7);
   CHECK(Tensor::from({2}, std::vector<double>{0.1, 1e-320}).to(DType::float32).at(0) == 0.1f);
+}
+
+TEST_CASE("tensor: numbers on the host and on the device") {
+  const std::vector<float> numbers{1, 2, 3, 4, 5, 6};
+  const Tensor here = Tensor::from({3, 2}, numbers), host = here.to_host();
+  CHECK(here.on_host() == (device_memory() == nullptr));
+  CHECK(host.on_host());
+  CHECK(host.to_vector() == numbers);
+  CHECK(host.to_device().to_vector() == numbers);
+  CHECK(host.to_host().f32() == host.f32());  // nothing is copied that is there already
+  CHECK(here.to_device().data<float>() == here.data<float>());
+  CHECK(Tensor::empty_on_host({2}).on_host());
+  CHECK(Tensor::zeros({2}, DType::float64).on_host());
+
+  Tensor changed = here.clone(), written = Tensor::zeros({3, 2});
+  changed.change_on_host([](Tensor& tensor) { tensor.f32()[1] = 9; });
+  CHECK(changed.to_vector() == std::vector<float>{1, 9, 3, 4, 5, 6});
+  CHECK(here.to_vector() == numbers);
+  written.write_on_host([&](Tensor& tensor) { std::copy(numbers.begin(), numbers.end(), tensor.f32()); });
+  CHECK(written.to_vector() == numbers);
+  written.copy_from(Tensor::zeros({3, 2}).to_host());
+  CHECK(written.to_vector() == std::vector<float>(6, 0.0f));
+
+  CHECK(here.rows(1, 2).to_vector() == std::vector<float>{3, 4, 5, 6});
+  CHECK(here.rows(1, 2).shape() == Shape{2, 2});
+  CHECK(here.rows(3, 0).count() == 0);
+  CHECK_THROWS_AS(here.rows(2, 2), Error);
+  if (!here.on_host()) CHECK_THROWS_AS(here.f32(), Error);
 }
 
 TEST_CASE("tensor: errors name the shapes") {

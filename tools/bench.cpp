@@ -58,13 +58,13 @@ Kind& add_kind(CLI::App& bench, std::vector<Kind>& kinds, const std::string& nam
   kind.app = bench.add_subcommand(name, help);
   kind.measure = measure;
   kind.app->add_option("--json", kind.options.json, "write the rows there, too")->type_name("FILE");
-  add_threads_option(*kind.app, kind.options.threads);
+  add_threads_option(*kind.app, kind.options.compute);
   return kind;
 }
 
 int run_kind(const Kind& kind) {
   const BenchOptions& options = kind.options;
-  options.threads.use();
+  options.compute.use();
   validate(options.network);
   if (!options.json.empty()) prepare_output_file(options.json);
   if (!options.save.empty()) prepare_output_folder(options.save);

@@ -24,7 +24,7 @@ struct BenchOptions {
   int maps = 5000;                        // to score
   int micro_batch = 0;                    // of training; 0: the whole batch at once
   MemoryMode memory = MemoryMode::plain;  // of training
-  ThreadOptions threads;
+  ComputeOptions compute;
   std::filesystem::path json;  // empty: none
   std::filesystem::path save;  // a folder for inputs and results, or empty
 };

@@ -31,18 +31,36 @@ CLI::Validator at_least(int lowest) {
   return number(">= " + std::to_string(lowest), [lowest](double value) { return value >= lowest; });
 }
 
-void ThreadOptions::use() const {
+void ComputeOptions::use() const {
   if (threads > 0) use_threads(threads);
+  if (device != "cuda" && precision != "fp32")
+    throw UsageError("--precision " + precision + " is for --device cuda; on " + device + " all is fp32");
+  use_device(parse_device(device));
+  use_precision(parse_precision(precision));
 }
 
-void add_threads_option(CLI::App& app, ThreadOptions& options) {
+void add_threads_option(CLI::App& app, ComputeOptions& options) {
   app.add_option("--threads", options.threads, "threads that compute; 0: one a core. Results do not depend on it")
       ->capture_default_str()
       ->check(number("in [0, 4096]", [](double n) { return n >= 0 && n <= 4096; }));
 }
 
-void add_thread_options(CLI::App& app, ThreadOptions& options) {
+void add_device_options(CLI::App& app, ComputeOptions& options) {
+  app.add_option("--device", options.device,
+                 "where the network runs: cpu, cuda (an NVIDIA card) or reference (plain loops, very slow)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"cpu", "cuda", "reference"}));
+  app.add_option(
+         "--precision", options.precision,
+         "with --device cuda, what convolutions round factors to: fp32 (as exact as the CPU), tf32 (11 bits) or "
+         "bf16 (8 bits, fastest); sums and all that is stored stay float32")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}));
+}
+
+void add_compute_options(CLI::App& app, ComputeOptions& options) {
   add_threads_option(app, options);
+  add_device_options(app, options);
   app.add_option("--workers", options.workers, "threads that read pictures ahead; 0: none")
       ->capture_default_str()
       ->check(number("in [0, 256]", [](double n) { return n >= 0 && n <= 256; }));
@@ -167,11 +185,11 @@ void add_measure_options(CLI::App& app, MeasureOptions& options) {
   app.add_option("--split", options.split, "train, val, test, all: what the data set has")->capture_default_str();
   app.add_option("--out", options.out, "write the figures there, as JSON")->type_name("FILE");
   app.add_option("--batch-size", options.batch_size, "pictures at once")->capture_default_str()->check(at_least(1));
-  add_thread_options(app, options.threads);
+  add_compute_options(app, options.compute);
 }
 
 Measured open_measured(const MeasureOptions& options) {
-  options.threads.use();
+  options.compute.use();
   Measured measured{load_model(options.model), open_data(options, options.split)};
   check_same_classes(measured.model, options.model.string(), measured.data);
   if (!options.out.empty()) prepare_output_file(options.out);

@@ -50,14 +50,17 @@ class UsageError : public Error {
 CLI::Validator number(const std::string& range, std::function<bool(double)> allowed);
 CLI::Validator at_least(int lowest);
 
-// --threads and --workers. Neither changes a result.
-struct ThreadOptions {
+// --threads, --workers, --device and --precision. The first two change no result.
+struct ComputeOptions {
   int threads = 0;  // 0: all
   int workers = 2;
+  std::string device = "cpu", precision = "fp32";
+  // Before the first tensor is made. Error: the device cannot be used, or not with that precision.
   void use() const;
 };
-void add_threads_option(CLI::App& app, ThreadOptions& options);
-void add_thread_options(CLI::App& app, ThreadOptions& options);  // both
+void add_threads_option(CLI::App& app, ComputeOptions& options);
+void add_device_options(CLI::App& app, ComputeOptions& options);   // --device and --precision
+void add_compute_options(CLI::App& app, ComputeOptions& options);  // all
 
 // Which data: a folder, or lists with the pictures elsewhere.
 struct DataOptions {
@@ -92,7 +95,7 @@ struct MeasureOptions : DataOptions {
   std::filesystem::path model, out;
   std::string split = "val";
   int batch_size = 32;
-  ThreadOptions threads;
+  ComputeOptions compute;
 };
 // --model, --split, --out, --batch-size, --threads, --workers, and those of add_data_options.
 void add_measure_options(CLI::App& app, MeasureOptions& options);

@@ -24,7 +24,7 @@ struct Options : DataOptions {
   bool quick = false, decode = false, same_content = false, classes = false, all = false;
   fs::path json, write_split;
   Caltech256Options caltech;
-  ThreadOptions threads;
+  ComputeOptions compute;
 };
 
 struct Split {
@@ -168,7 +168,7 @@ void add_split(const Options& options, const std::string& name, std::vector<Spli
 }
 
 int run_data(const Options& options) {
-  options.threads.use();
+  options.compute.use();
   if (!options.json.empty()) prepare_output_file(options.json);
   const Layout& layout = layout_of(options.data, options.layout);
   if (!options.write_split.empty()) {
@@ -249,7 +249,7 @@ Command add_data(CLI::App& program) {
   app->add_option("--split-seed", options->caltech.seed, "with --write-split: what to draw from")
       ->capture_default_str()
       ->needs(write_split);
-  add_threads_option(*app, options->threads);
+  add_threads_option(*app, options->compute);
   std::string known = "Layouts:\n";
   for (const Layout& layout : layouts()) {
     std::string name = layout.name;

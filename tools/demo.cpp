@@ -25,7 +25,7 @@ struct Options {
   std::uint64_t seed = 1;
   int seeds = 1;
   bool quick = false;
-  ThreadOptions threads;
+  ComputeOptions compute;
 };
 
 constexpr double box_threshold = 0.2;
@@ -100,10 +100,10 @@ std::optional<std::string> finished_summary(const fs::path& out, const std::stri
 }
 
 int run_demo(const Options& options) {
-  options.threads.use();
+  options.compute.use();
   const auto start = std::chrono::steady_clock::now();
   prepare_output_folder(options.out);
-  const int workers = options.threads.workers;
+  const int workers = options.compute.workers;
   const SyntheticOptions set = demo_data(options);
   DemoReport report;
   report.classes = set.classes;
@@ -172,7 +172,7 @@ Command add_demo(CLI::App& program) {
       ->capture_default_str()
       ->check(CLI::Range(1, 100));
   app->add_flag("--quick", options->quick, "fewer and smaller pictures, two epochs: shows the steps, learns nothing");
-  add_thread_options(*app, options->threads);
+  add_compute_options(*app, options->compute);
   app->footer("Safe to run again: what is finished is used, what is unfinished goes on.");
   return {app, [options] { return run_demo(*options); }};
 }

@@ -69,7 +69,7 @@ BoxRule chosen_rule(const Options& options) {
 
 void prepare(Options& options) {
   EvaluateOptions& evaluate = options.evaluate;
-  evaluate.workers = options.threads.workers;
+  evaluate.workers = options.compute.workers;
   evaluate.batch_size = options.batch_size;
   evaluate.max_box_acc = !options.no_sweep;
   evaluate.stop_requested = interrupted;

@@ -31,7 +31,7 @@ struct Options {
   int size = 224;
   int batch_size = 8;
   CLI::Option* batch_given = nullptr;
-  ThreadOptions threads;
+  ComputeOptions compute;
 };
 
 void line(const std::string& name, const std::string& value) {
@@ -56,11 +56,21 @@ std::string levels_of_build() {
 #endif
 }
 
+// The card in words, or why there is none.
+std::string cuda_card() {
+  try {
+    return cuda_backend().memory->describe();
+  } catch (const Error& error) {
+    const std::string text = error.what(), start = "--device cuda: ";
+    return "no: " + (text.starts_with(start) ? text.substr(start.size()) : text);
+  }
+}
+
 void print_program() {
   line("version", ACOL_VERSION);
   line("build", compiler() + ", " + ACOL_BUILD_TYPE);
   line("SIMD levels", levels_of_build());
-  line("CUDA", "no: this version has no CUDA code");
+  line("CUDA", cuda_card());
   line("CPU", cpu_name());
   std::string usable;
   for (const SimdLevel level : {SimdLevel::scalar, SimdLevel::avx2, SimdLevel::avx512})
@@ -197,9 +207,9 @@ Command add_info(CLI::App& program) {
   CLI::App* app = program.add_subcommand("info", "what this program and machine are, or what a model file is");
   CLI::Option* file = app->add_option("FILE", options->file, "model, as acol train writes it")->type_name("FILE");
   add_plan_options(*app, *options, file);
-  add_threads_option(*app, options->threads);
+  add_threads_option(*app, options->compute);
   return {app, [options] {
-            options->threads.use();
+            options->compute.use();
             if (options->plan && !options->file.empty()) use_settings_of_file(*options);
             if (options->plan)
               print_plan(*options);

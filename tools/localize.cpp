@@ -25,7 +25,7 @@ struct Options {
   std::string label;
   double box_threshold = 0.2;
   bool exif = false;
-  ThreadOptions threads;
+  ComputeOptions compute;
 };
 
 std::string json_line(const fs::path& path, const Image& image, const std::vector<Localization>& found) {
@@ -77,7 +77,7 @@ void write_overlays(const Options& options, const fs::path& path, const Image& i
 }
 
 int run_localize(const Options& options) {
-  options.threads.use();
+  options.compute.use();
   if (!options.out.empty()) {
     check_overlay_paths(options);
     prepare_output_folder(options.out);
@@ -127,7 +127,8 @@ Command add_localize(CLI::App& program) {
                   "write NAME_a.png, NAME_b.png, NAME_fused.png there: heat maps with their boxes")
       ->type_name("DIR");
   app->add_flag("--exif", options->exif, "turn pictures as their EXIF data say; boxes are for the turned picture");
-  add_threads_option(*app, options->threads);
+  add_threads_option(*app, options->compute);
+  add_device_options(*app, options->compute);
   app->footer(
       "Boxes are [x0, y0, x1, y1] in pixels of the picture, corners inclusive. The score is branch A's probability.\n"
       "A picture that cannot be read is reported, the others go on, and the exit status is 1.");

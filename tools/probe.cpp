@@ -19,7 +19,7 @@ struct Options : MeasureOptions {
 };
 
 int run_probe(Options& options) {
-  options.probe.workers = options.threads.workers;
+  options.probe.workers = options.compute.workers;
   options.probe.batch_size = options.batch_size;
   options.probe.stop_requested = interrupted;
   const auto [model, data] = open_measured(options);

@@ -22,7 +22,7 @@ namespace {
 
 struct Options {
   fs::path model, image;
-  ThreadOptions threads;
+  ComputeOptions compute;
 };
 
 struct Difference {
@@ -30,7 +30,8 @@ struct Difference {
   double relative = 0;  // that, as a share of the largest |a|
 };
 
-Difference difference(const Tensor& a, const Tensor& b) {
+Difference difference(const Tensor& left, const Tensor& right) {
+  const Tensor a = left.to_host(), b = right.to_host();
   check(a.shape() == b.shape(), "prove-cam: shapes ", a.shape().str(), " and ", b.shape().str());
   Difference result;
   double magnitude = 0;
@@ -46,7 +47,9 @@ Difference difference(const Tensor& a, const Tensor& b) {
 
 Variable absolute(const Variable& x) {
   Tensor value = x.value().clone();
-  for (std::int64_t i = 0; i < value.count(); ++i) value.set(i, std::abs(value.at(i)));
+  value.change_on_host([](Tensor& host) {
+    for (std::int64_t i = 0; i < host.count(); ++i) host.set(i, std::abs(host.at(i)));
+  });
   return Variable(value);
 }
 
@@ -81,15 +84,15 @@ Comparison compare(const Tensor& features, Conv2d& last, DType dtype) {
 }
 
 int run_prove_cam(const Options& options) {
-  options.threads.use();
+  options.compute.use();
   const Model model = load_model(options.model);
   const int side = model.config.preprocessing.crop;
-  Tensor input = Tensor::empty({1, side, side, 3});
+  Tensor input = Tensor::empty_on_host({1, side, side, 3});
   test_input(read_image(options.image), model.config.preprocessing, input.f32());
 
   // The two forms part only after the last features, so these are computed once.
   const NoGrad no_grad;
-  const Variable smoothed = model.network->features(Variable(input));
+  const Variable smoothed = model.network->features(Variable(input.to_device()));
   stop_if_interrupted();
   ClassifierHead& head = model.network->head_a();
   const Tensor features = head.hidden(smoothed).value();
@@ -125,7 +128,8 @@ Command add_prove_cam(CLI::App& program) {
       program.add_subcommand("prove-cam", "show that the two forms of CAM are one, with the measured difference");
   app->add_option("--model", options->model, "model, as acol train writes it")->required()->type_name("FILE");
   app->add_option("IMAGE", options->image, "picture")->required()->type_name("FILE");
-  add_threads_option(*app, options->threads);
+  add_threads_option(*app, options->compute);
+  add_device_options(*app, options->compute);
   app->footer(
       "Computes what the last layer of branch A sees, then maps and logits from it both ways, in float32 and in\n"
       "float64. Exit status 1 if they differ by more than rounding explains, or are not finite.");

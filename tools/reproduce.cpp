@@ -33,7 +33,7 @@ struct Options {
   std::vector<std::string> labels;
   int epochs = 0, per_class = 0, classes = 0, micro_batch = -1, batch_size = 32;  // 0 or -1: as the recipe says
   RunOptions run;
-  ThreadOptions threads;
+  ComputeOptions compute;
   bool trial() const { return epochs > 0 || per_class > 0 || classes > 0; }
 };
 
@@ -149,7 +149,7 @@ ProtocolResult measured(const RecipeProtocol& protocol, const Work& work, const 
   if (const std::string why_not = obstacle(protocol, work.test, labels); !why_not.empty()) return {{}, {}, why_not};
   EvaluateOptions how = protocol.options;
   how.pxap = protocol.pxap;
-  how.workers = options.threads.workers;
+  how.workers = options.compute.workers;
   how.batch_size = options.batch_size;
   if (!labels.empty()) how.guess_labels = read_guess_labels(labels, work.test);
   if (protocol.tune_threshold) how.curve_thresholds = threshold_range(0.01, 1, 0.01);
@@ -175,7 +175,7 @@ Json settings_of(const Options& options, const Work& work) {
 }
 
 int run_recipe(Options& options) {
-  options.run.workers = options.threads.workers;
+  options.run.workers = options.compute.workers;
   const Work work = prepared(options);
   const Recipe& recipe = work.recipe;
   const auto labels = label_files(options, recipe);
@@ -249,7 +249,7 @@ int list_recipes(const Options& options) {
 }
 
 int run_reproduce(Options& options) {
-  options.threads.use();
+  options.compute.use();
   return options.list ? list_recipes(options) : run_recipe(options);
 }
 
@@ -293,7 +293,7 @@ Command add_reproduce(CLI::App& program) {
   app->add_option("--batch-size", options->batch_size, "pictures at once in measuring; changes no figure")
       ->capture_default_str()
       ->check(at_least(1));
-  add_thread_options(*app, options->threads);
+  add_compute_options(*app, options->compute);
   app->footer(
       "The same command goes on where it was stopped, and takes what is finished. A published number has a source:\n"
       "F found in public material, D derived from such a number by arithmetic, X measured.");

@@ -24,7 +24,7 @@ struct Options {
   fs::path data, metadata, image_root, mask_root, out;
   std::string split, layout = "auto", protocol = "wsol", normalisation, box_rule;
   int resamples = 0;
-  ThreadOptions threads;
+  ComputeOptions compute;
   ScoreOptions score;
 };
 
@@ -111,7 +111,7 @@ int run_score(Options& options) {
     throw UsageError("give --data or --metadata, the boxes or masks to measure with");
   if (options.metadata.empty() && !(options.image_root.empty() && options.mask_root.empty()))
     throw UsageError("--image-root and --mask-root belong to --metadata");
-  options.threads.use();
+  options.compute.use();
   options.score.stop_requested = interrupted;
   const Dataset data = open_scored(options);
   if (!options.out.empty()) prepare_output_file(options.out);
@@ -184,7 +184,7 @@ Command add_score(CLI::App& program) {
       ->capture_default_str()
       ->check(number("in [0, 1000000]", [](double n) { return n >= 0 && n <= 1e6; }));
   app->add_option("--out", options->out, "write the figures and curves there, as JSON")->type_name("FILE");
-  add_threads_option(*app, options->threads);
+  add_threads_option(*app, options->compute);
   app->footer(
       "A map is a 2-D array of float16, 32 or 64, of any size, of the true class. Figures are percent. wsol: maps are\n"
       "resized (bicubic) and min-max normalised; one threshold for the whole set, the best one. Centre box: a centred\n"

@@ -31,7 +31,7 @@ struct Options {
   std::vector<std::string> vary;
   bool cam = false, best = false;
   RunOptions run;
-  ThreadOptions threads;
+  ComputeOptions compute;
 };
 
 // recipe: or null.
@@ -117,7 +117,7 @@ std::vector<SweepRun> cams_beside(std::vector<SweepRun>& runs) {
 
 EvaluateOptions evaluate_options(const Options& options) {
   EvaluateOptions how;
-  how.workers = options.threads.workers;
+  how.workers = options.compute.workers;
   if (!options.box_rule.empty()) {
     try {
       how.box_rule = parse_box_rule(options.box_rule);
@@ -195,8 +195,8 @@ void finish(SweepRun& run, const Options& options, const Dataset& data, const Da
 }
 
 int run_sweep(Options& options) {
-  options.threads.use();
-  options.run.workers = options.threads.workers;
+  options.compute.use();
+  options.run.workers = options.compute.workers;
   evaluate_options(options);  // a wrong rule is found before the work
   std::optional<Recipe> recipe;
   if (!options.recipe.empty()) {
@@ -258,7 +258,7 @@ Command add_sweep(CLI::App& program) {
       ->type_name("RULE");
   app->add_flag("--best", options->best,
                 "measure the state with the lowest error on that split; default: the last, which nobody chose");
-  add_thread_options(*app, options->threads);
+  add_compute_options(*app, options->compute);
   add_run_options(*app, options->run);
   return {app, [options] { return run_sweep(*options); }};
 }

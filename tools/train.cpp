@@ -19,7 +19,7 @@ struct Options {
   TrainFlags flags;
   DataOptions data;
   RunOptions run;
-  ThreadOptions threads;
+  ComputeOptions compute;
 };
 
 // The validation split, where the data have one. It only measures: which state is best, and the errors in the log.
@@ -34,8 +34,8 @@ std::optional<Dataset> open_validation(const DataOptions& data) {
 int run_train(Options& options) {
   if (options.run.resume && !options.run.weights.empty())
     throw UsageError("--weights and --resume: a run that goes on has its weights already");
-  options.threads.use();
-  options.run.workers = options.threads.workers;
+  options.compute.use();
+  options.run.workers = options.compute.workers;
 
   TrainConfig config = options.flags.config(options.run.weights.empty() ? Preset::scratch : Preset::paper);
   if (options.run.weights_preprocessing != WeightsPreprocessing::torchvision)
@@ -90,7 +90,7 @@ Command add_train(CLI::App& program) {
           ->type_name("FILE");
   add_weights_preprocessing_option(*app, options->run.weights_preprocessing)->needs(weights);
   app->add_flag("--resume", options->run.resume, "go on from OUT/last.safetensors, with that run's settings");
-  add_thread_options(*app, options->threads);
+  add_compute_options(*app, options->compute);
   add_run_options(*app, options->run);
   app->add_option("--log-every", options->run.log_every, "steps between two lines of log.jsonl")
       ->capture_default_str()

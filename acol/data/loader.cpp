@@ -131,7 +131,7 @@ struct Loader::State {
       if (pictures.empty()) return result;
 
       const int side = options.how.crop;
-      result.batch.images = Tensor::empty({static_cast<int>(pictures.size()), side, side, 3});
+      result.batch.images = Tensor::empty_on_host({static_cast<int>(pictures.size()), side, side, 3});
       float* out = result.batch.images.f32();
       for (std::size_t i = 0; i < pictures.size(); ++i, out += std::ptrdiff_t{3} * side * side) {
         const Image& image = pictures[i]->image;

@@ -19,10 +19,10 @@ Tensor softmax(const Tensor& logits) {
     kernels<T>().softmax_cross_entropy_forward(rows, logits.shape()[1], logits.data<T>(), labels.data(),
                                                probabilities.data<T>(), loss.data());
   });
-  return probabilities;
+  return probabilities.to_host();
 }
 
-// Channel `label` of image `image` of maps (N, P, Q, K), normalised.
+// Channel `label` of image `image` of maps (N, P, Q, K) on the host, normalised.
 ScoreMap normalised_channel(const Tensor& maps, int image, int label) {
   const Shape& shape = maps.shape();
   ScoreMap map{shape[2], shape[1], {}};
@@ -43,19 +43,19 @@ Network::Branch pass_b(Network& network, const PassA& a, const std::vector<int>&
 
 PassA forward_a(Network& network, const Tensor& images) {
   const NoGrad no_grad;
-  const Variable features = network.features(Variable(images));
+  const Variable features = network.features(Variable(images.to_device()));
   const Network::Branch a = network.branch_a(features);
   return {features.value(), a.maps.value(), softmax(a.logits.value())};
 }
 
 AnswerA answer_a(Network& network, const Tensor& images) {
   const NoGrad no_grad;
-  const Tensor logits = network.branch_a(network.features(Variable(images))).logits.value();
-  return {logits, softmax(logits)};
+  const Tensor logits = network.branch_a(network.features(Variable(images.to_device()))).logits.value();
+  return {logits.to_host(), softmax(logits)};
 }
 
 Tensor logits_b(Network& network, const PassA& a, const std::vector<int>& labels) {
-  return pass_b(network, a, labels).logits.value();
+  return pass_b(network, a, labels).logits.value().to_host();
 }
 
 std::vector<ClassMaps> class_maps(Network& network, const PassA& a, const std::vector<int>& labels) {
@@ -73,12 +73,13 @@ std::vector<ClassMaps> class_maps(Network& network, const PassA& a, const std::v
   Tensor maps_b;
   if (network.has_branch_b()) maps_b = pass_b(network, a, holes).maps.value();
 
+  const Tensor host_a = a.maps.to_host(), host_b = maps_b.to_host();
   std::vector<ClassMaps> result(labels.size());
   for (int n = 0; n < images; ++n) {
     const auto i = static_cast<std::size_t>(n);
-    result[i].a = normalised_channel(a.maps, n, labels[i]);
-    if (maps_b.defined()) result[i].b = normalised_channel(maps_b, n, labels[i]);
-    result[i].fused = maps_b.defined() ? fused(result[i].a, result[i].b) : result[i].a;
+    result[i].a = normalised_channel(host_a, n, labels[i]);
+    if (host_b.defined()) result[i].b = normalised_channel(host_b, n, labels[i]);
+    result[i].fused = host_b.defined() ? fused(result[i].a, result[i].b) : result[i].a;
   }
   return result;
 }
@@ -97,8 +98,9 @@ std::vector<int> top_classes(const Tensor& scores, int image, int count) {
 }
 
 std::vector<int> answers(const Tensor& scores) {
+  const Tensor host = scores.to_host();
   std::vector<int> best;
-  for (int n = 0; n < scores.shape()[0]; ++n) best.push_back(top_classes(scores, n, 1)[0]);
+  for (int n = 0; n < host.shape()[0]; ++n) best.push_back(top_classes(host, n, 1)[0]);
   return best;
 }
 

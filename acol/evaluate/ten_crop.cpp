@@ -19,7 +19,7 @@ Tensor ten_crop_scores(Network& network, const Preprocessing& how, const std::ve
   for (const Image& image : sources) places.push_back(ten_crops(image.width, image.height, how.crop));
 
   const std::int64_t numbers = std::int64_t{3} * how.crop * how.crop;
-  Tensor crops = Tensor::empty({static_cast<int>(sources.size()), how.crop, how.crop, 3});
+  Tensor crops = Tensor::empty_on_host({static_cast<int>(sources.size()), how.crop, how.crop, 3});
   std::vector<double> sums;
   Tensor scores;
   for (std::size_t c = 0; c < 10; ++c) {

@@ -26,7 +26,7 @@ struct TrainState {
   EpochSums sums;
   std::optional<double> best_error;  // percent, lowest validation error so far
   std::string data;                  // fingerprint of the training pictures: a resumed run must see the same
-  std::string simd;                  // SIMD level the run began with; another may round differently
+  std::string simd;                  // SIMD level, or the device if not the CPU, the run began with; another may round differently
   friend bool operator==(const TrainState&, const TrainState&) = default;
 };
 

@@ -171,7 +171,7 @@ WeightsReport load_pretrained(Network& network, const WeightFile& file, WeightsP
       file.read_into(found->second, tensor);
     report.loaded.push_back(name);
     used.insert(found->second);
-    if (name == "features.0.weight" && trained_on == WeightsPreprocessing::caffe) flip_channels(tensor);
+    if (name == "features.0.weight" && trained_on == WeightsPreprocessing::caffe) tensor.change_on_host(flip_channels);
   };
   for (NamedParameter& parameter : network.parameters()) load(parameter.name, parameter.variable.value());
   for (NamedBuffer& buffer : network.buffers()) load(buffer.name, buffer.tensor);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <unordered_map>
 
@@ -14,18 +13,6 @@
 namespace acol {
 
 namespace {
-
-// Images [first, first + count) of (N, H, W, C).
-Tensor images_from(const Tensor& images, int first, int count) {
-  const Shape& all = images.shape();
-  if (count == all[0]) return images;
-  Tensor part = Tensor::empty({count, all[1], all[2], all[3]}, images.dtype());
-  with_scalar(images.dtype(), [&]<class T>() {
-    const std::int64_t image = images.count() / all[0];
-    std::memcpy(part.data<T>(), images.data<T>() + first * image, part.bytes());
-  });
-  return part;
-}
 
 // Updates parameters one by one as their gradients come, in whatever order, and frees the gradients. The norm adds up
 // in the order of the list, as gradient_norm() does: the same bits.
@@ -76,7 +63,7 @@ MemoryMode parse_memory_mode(const std::string& name) {
 
 StepLosses forward_losses(Network& network, const Tensor& images, const std::vector<int>& labels,
                           EraseLabel erase_label, bool use_branch_b) {
-  const Variable features = network.features(Variable(images));
+  const Variable features = network.features(Variable(images.to_device()));
   const Network::Branch a = network.branch_a(features);
   StepLosses losses;
   losses.logits_a = a.logits.value();
@@ -124,8 +111,8 @@ StepResult train_step(Network& network, Sgd& optimizer, const TrainConfig& confi
     const int count = std::min(part_size, images - first);
     const std::vector<int> labels(input.labels.begin() + first, input.labels.begin() + first + count);
     set_dropout_draw(network, config.seed, static_cast<std::uint32_t>(input.step * parts + part));
-    StepLosses losses = forward_losses(network, images_from(input.images, first, count), labels, config.erase_label,
-                                       input.use_branch_b);
+    const Tensor part_images = count == images ? input.images : input.images.rows(first, count);
+    StepLosses losses = forward_losses(network, part_images, labels, config.erase_label, input.use_branch_b);
 
     const double share = static_cast<double>(count) / images;
     result.loss_a += share * losses.loss_a.value().at(0);

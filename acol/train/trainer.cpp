@@ -22,6 +22,12 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
+// What rounds: kernels of another name can differ in the last bits.
+std::string arithmetic() {
+  if (device_in_use() == Device::cpu) return simd_name(simd_in_use());
+  return device_in_use() == Device::reference ? "reference" : message("cuda ", name_of(precision_in_use()));
+}
+
 Json number_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
 double percent(std::int64_t part, std::int64_t whole) {
@@ -127,7 +133,7 @@ class Run {
     }
     make_optimizer();
     state_.data = fingerprint(data_);
-    state_.simd = simd_name(simd_in_use());
+    state_.simd = arithmetic();
     std::error_code error;
     fs::create_directories(run_.out, error);
     check(!error && fs::is_directory(run_.out), "cannot make the folder ", run_.out.string(), ": ", error.message());
@@ -154,9 +160,9 @@ class Run {
     check(state_.data == fingerprint(data_), last_path().string(), " was trained on other pictures than ",
           data_.root.string(), " holds now; a resumed run needs the same files");
     note(message("resumed from ", last_path().string(), " at step ", state_.step));
-    if (state_.simd != simd_name(simd_in_use()))
-      note(message("the run was started with ", state_.simd, " instructions and goes on with ",
-                   simd_name(simd_in_use()), ": the last bits can differ from an uninterrupted run's"));
+    if (state_.simd != arithmetic())
+      note(message("the run was started with ", state_.simd, " instructions and goes on with ", arithmetic(),
+                   ": the last bits can differ from an uninterrupted run's"));
   }
 
   // The steps of the epoch that are still to do. An end if there is one before the epoch's.
@@ -184,7 +190,8 @@ class Run {
   void check_state() const {
     if (state_.step == 0) return;
     const auto check_all = [&](const std::string& name, const Tensor& tensor) {
-      const float* values = tensor.f32();
+      const Tensor host = tensor.to_host();
+      const float* values = host.f32();
       check(std::all_of(values, values + tensor.count(), [](float v) { return std::isfinite(v); }), "train: ", name,
             " is not finite after step ", state_.step, advice());
     };

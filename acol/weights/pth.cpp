@@ -237,6 +237,7 @@ void PthReader::read(const PickleTensor& tensor, const std::vector<int>& axes, c
   check(axes.size() == tensor.shape.size() && to.count() == elements, path_.string(), ": tensor ", shown(name), " has ",
         elements, " numbers, wanted are ", to.count());
   if (elements == 0) return;
+  if (!to.on_host()) return to.write_on_host([&](Tensor& host) { read(tensor, axes, name, host); });
   Walk walk;
   for (const int axis : axes) {
     walk.extents.push_back(tensor.shape[static_cast<std::size_t>(axis)]);

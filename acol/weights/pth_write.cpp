@@ -162,8 +162,10 @@ void write_pth(const fs::path& path, const std::vector<std::pair<std::string, Te
     add("data.pkl", instructions);
     add("byteorder", "little");
     for (const auto& [name, content] : extras) add(name, content);
-    for (std::size_t i = 0; i < tensors.size(); ++i)
-      zip.add("archive/data/" + std::to_string(i), tensors[i].second.f32(), tensors[i].second.bytes());
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      const Tensor host = tensors[i].second.to_host();
+      zip.add("archive/data/" + std::to_string(i), host.f32(), host.bytes());
+    }
     add("version", "3\n");
     zip.close();
   });

@@ -168,7 +168,7 @@ const WeightEntry& WeightFile::entry(const std::string& name) const {
 }
 
 Tensor WeightFile::read(const std::string& name) const {
-  Tensor tensor = Tensor::empty(entry(name).extents());
+  Tensor tensor = Tensor::empty_on_host(entry(name).extents());
   read_into(name, tensor);
   return tensor;
 }

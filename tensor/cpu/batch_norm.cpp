@@ -207,4 +207,9 @@ void batch_norm_backward(std::int64_t rows, int channels, const float* x, const 
   });
 }
 
+void move_average(std::int64_t count, double momentum, double factor, const float* x, float* average) {
+  for (std::int64_t i = 0; i < count; ++i)
+    average[i] = static_cast<float>((1 - momentum) * double{average[i]} + momentum * factor * double{x[i]});
+}
+
 }  // namespace acol::cpu

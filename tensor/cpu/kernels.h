@@ -28,6 +28,7 @@ void batch_norm_forward(std::int64_t rows, int channels, const float* x, const f
 void batch_norm_backward(std::int64_t rows, int channels, const float* x, const float* mean, const float* variance,
                          const float* gamma, float epsilon, bool through_statistics, const float* dy, float* dx,
                          float* dgamma, float* dbeta);
+void move_average(std::int64_t count, double momentum, double factor, const float* x, float* average);
 
 // elementwise.cpp
 void relu_forward(std::int64_t count, const float* x, float* y);

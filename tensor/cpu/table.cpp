@@ -19,6 +19,7 @@ const Kernels<float>& cpu_kernels() {
       cpu::batch_norm_statistics,
       cpu::batch_norm_forward,
       cpu::batch_norm_backward,
+      cpu::move_average,
       cpu::add_forward,
       cpu::multiply_forward,
       cpu::multiply_backward,

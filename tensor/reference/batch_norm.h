@@ -66,4 +66,11 @@ void batch_norm_backward(std::int64_t rows, int channels, const T* x, const T* m
   }
 }
 
+template <class T>
+void move_average(std::int64_t count, double momentum, double factor, const T* x, T* average) {
+  for (std::int64_t i = 0; i < count; ++i)
+    average[i] = static_cast<T>((1 - momentum) * static_cast<double>(average[i]) +
+                                momentum * factor * static_cast<double>(x[i]));
+}
+
 }  // namespace acol::reference

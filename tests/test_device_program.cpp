@@ -1,0 +1,103 @@
+// The program with --device: training, going on, and evaluating on a card (the real one, or the emulated one), and what
+// it says where there is none.
+#include "tensor/device.h"
+#include "trained_world.h"
+
+using namespace acol;
+
+namespace {
+
+bool on_card() { return device_in_use() == Device::cuda; }
+
+const Words cuda{"--device", "cuda"};
+
+Output on_cuda(const Words& words, const std::string& variable = "") {
+  std::vector<std::string> environment{"OMP_WAIT_POLICY=passive", "ACOL_CUDA_CONV=simt"};  // quicker where emulated
+  if (!variable.empty()) environment.push_back(variable);
+  return run_program(joined(words, cuda), environment);
+}
+
+Words training(const std::string& out) {
+  return joined({"train", "--data", world().data, "--out", out}, world().recipe);
+}
+
+}  // namespace
+
+TEST_CASE("without a card, or without CUDA in the program, one line says so") {
+  if (on_card()) return;
+  const Words words = joined(training(world().folder / "none"), cuda);
+  const Output output = run(words);
+  check_one_line_error(words, output, 1, "--device cuda: this ");
+  CHECK_MESSAGE((contains(output.err, "built without CUDA") || contains(output.err, "no CUDA device") ||
+                 contains(output.err, "driver")),
+                output.err);
+  CHECK(!fs::exists(world().folder / "none"));
+  const Output info = run({"info"});
+  CHECK(info.status == 0);
+  CHECK(contains(info.out, "no: this "));
+}
+
+TEST_CASE("flags that cannot be") {
+  check_error(joined(training(world().folder / "bad"), {"--device", "gpu"}), 2, "--device");
+  check_error(joined(training(world().folder / "bad"), {"--precision", "bf16"}), 2,
+              "--precision bf16 is for --device cuda");
+  check_error(joined(training(world().folder / "bad"), {"--device", "cuda", "--precision", "fp8"}), 2, "--precision");
+}
+
+TEST_CASE("a run on the card, stopped and resumed: the same bits; what it made is a model for the CPU too") {
+  if (!on_card()) return;
+  const std::string whole = world().folder / "whole", parts = world().folder / "parts";
+  const Output one = on_cuda(training(whole));
+  REQUIRE_MESSAGE(one.status == 0, one.err);
+  const Output first = on_cuda(joined(training(parts), {"--limit-steps", "2"}));
+  REQUIRE_MESSAGE(first.status == 0, first.err);
+  const Output second = on_cuda(joined(training(parts), {"--resume"}));
+  REQUIRE_MESSAGE(second.status == 0, second.err);
+  for (const char* name : {"last.safetensors", "best.safetensors"})
+    CHECK(text_of_file(whole + "/" + name) == text_of_file(parts + "/" + name));
+
+  // Going on elsewhere is allowed, and said.
+  const std::string moved = world().folder / "moved";
+  REQUIRE(on_cuda(joined(training(moved), {"--limit-steps", "2"})).status == 0);
+  const Output on_cpu = run(joined(training(moved), {"--resume"}));
+  REQUIRE_MESSAGE(on_cpu.status == 0, on_cpu.err);
+  CHECK_MESSAGE(contains(on_cpu.err, "started with cuda fp32"), on_cpu.err);
+
+  const auto evaluated = [&](const Words& device) {
+    const std::string out = world().folder / "metrics.json";
+    const Output output =
+        run(joined({"eval", "--model", whole + "/best.safetensors", "--data", world().data, "--out", out}, device));
+    REQUIRE_MESSAGE(output.status == 0, output.err);
+    return json_of(out);
+  };
+  const Json here = evaluated({}), there = evaluated(cuda);
+  for (const char* name : {"top1_cls_err", "gt_known_loc", "max_box_acc_v2", "coverage_fused"}) {
+    REQUIRE_MESSAGE(here.contains(name), here.dump());
+    CHECK(here[name].get<double>() == doctest::Approx(there[name].get<double>()).epsilon(0.01));
+  }
+}
+
+TEST_CASE("one picture on the card: the CPU's answer") {
+  if (!on_card()) return;
+  const Words words{"localize", "--model", world().model, world().image};
+  const Output here = run(words), there = on_cuda(words);
+  REQUIRE_MESSAGE(there.status == 0, there.err);
+  Json one = Json::parse(here.out)["predictions"][0], other = Json::parse(there.out)["predictions"][0];
+  CHECK(one["score"].get<double>() == doctest::Approx(other["score"].get<double>()).epsilon(1e-5));
+  one.erase("score");
+  other.erase("score");
+  CHECK(one == other);
+}
+
+TEST_CASE("what the card cannot do is one line") {
+  if (!on_card() || !contains(run_program(joined({"info"}, {})).out, "emulated card")) return;
+  const auto refused = [&](const std::string& variable, const std::string& part) {
+    const TemporaryFolder folder;
+    const Words words = training(folder / "refused");
+    check_one_line_error(words, on_cuda(words, variable), 1, part);
+  };
+  refused("ACOL_EMULATED_DEVICES=0", "this machine has no CUDA device");
+  refused("ACOL_EMULATED_DRIVER=old", "install a newer driver");
+  refused("ACOL_EMULATED_MB=1", "out of memory");
+  refused("ACOL_EMULATED_MB=1", "lower --batch-size");
+}
