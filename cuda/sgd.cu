@@ -45,13 +45,14 @@ struct StoreSum {
 
 }  // namespace
 
-double sum_of_squares(std::int64_t count, const float* x) {
-  const Scratch scratch(sizeof(double));
+void sums_of_squares(int arrays, const std::int64_t* counts, const float* const* x, double* sums) {
+  if (arrays == 0) return;
+  const std::size_t bytes = sizeof(double) * static_cast<std::size_t>(arrays);
+  const Scratch scratch(bytes);
   // The numbers are the rows of one column.
-  sum_rows<1>("sum_of_squares", 1, count, 1, Matrices<1>{x}, AddSquare{}, StoreSum{scratch.as<double>()});
-  double sum = 0;
-  copy_to_host(&sum, scratch.as<double>(), sizeof(double));
-  return sum;
+  for (int i = 0; i < arrays; ++i)
+    sum_rows<1>("sums_of_squares", 1, counts[i], 1, Matrices<1>{x[i]}, AddSquare{}, StoreSum{scratch.as<double>() + i});
+  copy_to_host(sums, scratch.as<double>(), bytes);
 }
 
 void sgd_step(std::int64_t count, float rate, float momentum, float decay, bool nesterov, float scale, const float* dw,

@@ -35,7 +35,7 @@ const Kernels<float>& kernels() {
       normalized_map,
       erase_forward,
       erase_backward,
-      sum_of_squares,
+      sums_of_squares,
       sgd_step,
   };
   return table;

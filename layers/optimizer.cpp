@@ -82,16 +82,40 @@ std::vector<std::pair<std::string, Tensor>> Sgd::velocities() {
   return all;
 }
 
+namespace {
+
+// Of gradients of one element type.
+template <class T>
+std::vector<double> sums_of_squares(const std::vector<const Tensor*>& tensors) {
+  std::vector<std::int64_t> counts;
+  std::vector<const T*> numbers;
+  for (const Tensor* tensor : tensors) {
+    counts.push_back(tensor->count());
+    numbers.push_back(tensor->data<T>());
+  }
+  std::vector<double> sums(tensors.size());
+  kernels<T>().sums_of_squares(static_cast<int>(tensors.size()), counts.data(), numbers.data(), sums.data());
+  return sums;
+}
+
+}  // namespace
+
 double squared_gradient(const Variable& parameter) {
   const Tensor& gradient = parameter.grad();
   if (!gradient.defined()) return 0;
-  return with_scalar(gradient.dtype(),
-                     [&]<class T>() { return kernels<T>().sum_of_squares(gradient.count(), gradient.data<T>()); });
+  return with_scalar(gradient.dtype(), [&]<class T>() { return sums_of_squares<T>({&gradient})[0]; });
 }
 
 double gradient_norm(const std::vector<NamedParameter>& parameters) {
+  std::vector<const Tensor*> gradients;
+  for (const auto& [name, variable] : parameters)
+    if (variable.grad().defined()) gradients.push_back(&variable.grad());
+  if (gradients.empty()) return 0;
+  const DType dtype = gradients[0]->dtype();
+  for (const Tensor* gradient : gradients)
+    check(gradient->dtype() == dtype, "gradient norm: float32 and float64 parameters together");
   double sum = 0;
-  for (const auto& [name, variable] : parameters) sum += squared_gradient(variable);
+  for (const double one : with_scalar(dtype, [&]<class T>() { return sums_of_squares<T>(gradients); })) sum += one;
   return std::sqrt(sum);
 }
 

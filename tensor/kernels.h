@@ -106,8 +106,9 @@ struct Kernels {
   void (*erase_forward)(int batch, int pixels, int channels, const T* x, const T* heat, T threshold, T* y);
   void (*erase_backward)(int batch, int pixels, int channels, const T* heat, T threshold, const T* dy, T* dx);
 
-  // Sum of x^2 in double, in a fixed order.
-  double (*sum_of_squares)(std::int64_t count, const T* x);
+  // sums[i] = sum of x[i]^2 over its counts[i] numbers, in double, in a fixed order. Together, so that a device is waited
+  // for once: the lists counts, x and sums are the host's, only what x[i] points to is the device's.
+  void (*sums_of_squares)(int arrays, const std::int64_t* counts, const T* const* x, double* sums);
   // SGD as PyTorch writes it: g = scale dw + decay w; v = momentum v + g; w -= rate (nesterov ? g + momentum v : v).
   void (*sgd_step)(std::int64_t count, T rate, T momentum, T decay, bool nesterov, T scale, const T* dw, T* v, T* w);
 };

@@ -39,7 +39,7 @@ constexpr Kernels<T> table{
     reference::normalized_map<T>,
     reference::erase_forward<T>,
     reference::erase_backward<T>,
-    reference::sum_of_squares<T>,
+    reference::sums_of_squares<T>,
     reference::sgd_step<T>,
 };
 

@@ -27,14 +27,14 @@ TEST_CASE("without a card, or without CUDA in the program, one line says so") {
   if (on_card()) return;
   const Words words = joined(training(world().folder / "none"), cuda);
   const Output output = run(words);
-  check_one_line_error(words, output, 1, "--device cuda: this ");
+  check_one_line_error(words, output, 1, "--device cuda: ");
   CHECK_MESSAGE((contains(output.err, "built without CUDA") || contains(output.err, "no CUDA device") ||
                  contains(output.err, "driver")),
                 output.err);
   CHECK(!fs::exists(world().folder / "none"));
   const Output info = run({"info"});
   CHECK(info.status == 0);
-  CHECK(contains(info.out, "no: this "));
+  CHECK(contains(info.out, "no: "));
 }
 
 TEST_CASE("flags that cannot be") {
@@ -100,4 +100,17 @@ TEST_CASE("what the card cannot do is one line") {
   refused("ACOL_EMULATED_DRIVER=old", "install a newer driver");
   refused("ACOL_EMULATED_MB=1", "out of memory");
   refused("ACOL_EMULATED_MB=1", "lower --batch-size");
+}
+
+TEST_CASE("bench on the card: its name, times, no share of the CPU's peak") {
+  if (!on_card()) return;
+  const std::string json = world().folder / "bench.json";
+  const Output output = on_cuda({"bench", "train", "--arch", "vgg11", "--width", "0.03125", "--size", "32",
+                                 "--batch-size", "2", "--classes", "3", "--repeats", "1", "--json", json});
+  REQUIRE_MESSAGE(output.status == 0, output.err);
+  const Json report = json_of(json);
+  CHECK(report["precision"] == "fp32");
+  CHECK(report["device"].get<std::string>() == device_memory()->describe());
+  CHECK(report["rows"][0]["ms_median"].get<double>() > 0);
+  CHECK(report["rows"][0]["share_of_peak"].is_null());
 }

@@ -175,10 +175,10 @@ TEST_CASE("names stand for numbers, and long texts stay in the picture") {
       CHECK(pixel(labelled, x, y) == palette::white);
   // The first label, centred, would begin left of the picture.
   const auto ink_below = [](const Plot& some, int right) {
-    const Image image = draw_plot(some);
+    const Image drawn = draw_plot(some);
     int count = 0;
-    for (int y = image.height - 80; y < image.height; ++y)
-      for (int x = 0; x < right; ++x) count += pixel(image, x, y).at(0) < 160;
+    for (int y = drawn.height - 80; y < drawn.height; ++y)
+      for (int x = 0; x < right; ++x) count += pixel(drawn, x, y).at(0) < 160;
     return count;
   };
   Plot named = small_plot();

@@ -9,6 +9,19 @@
 using namespace acol;
 using namespace acol::testing;
 
+namespace {
+
+template <class T>
+double sum_of_squares(const Kernels<T>& kernels, const Buffer<T>& x) {
+  const std::int64_t count = x.count();
+  const T* const numbers = x.data();
+  double sum = -1;
+  kernels.sums_of_squares(1, &count, &numbers, &sum);
+  return sum;
+}
+
+}  // namespace
+
 TEST_CASE("sgd step: momentum, decay, Nesterov, scale") {
   struct Case {
     float rate, momentum, decay;
@@ -68,20 +81,32 @@ TEST_CASE("sum of squares: in double, the same bits for any number of threads") 
     const double want = static_cast<double>(exact);
     // Every rounding to the same side: the low bits of squares are no even mix, so plain summation does drift.
     const double tolerance = static_cast<double>(count) * 0x1p-53 * want;
-    CHECK(std::abs(reference_kernels<float>().sum_of_squares(count, x.data()) - want) <= tolerance);
+    CHECK(std::abs(sum_of_squares(reference_kernels<float>(), x) - want) <= tolerance);
     const Buffer<double> in_double(Floats(x.data(), x.data() + count));
-    CHECK(std::abs(reference_kernels<double>().sum_of_squares(count, in_double.data()) - want) <= tolerance);
+    CHECK(std::abs(sum_of_squares(reference_kernels<double>(), in_double) - want) <= tolerance);
 
     std::optional<double> first;
-    for_each_cpu_table([&](const std::string& table, const Kernels<float>& kernels) {
+    const auto check_table = [&](const std::string& table, const Kernels<float>& kernels) {
       INFO(table);
-      const double got = kernels.sum_of_squares(count, x.data());
+      const double got = sum_of_squares(kernels, x);
       CHECK(std::abs(got - want) <= tolerance);
       CHECK(got == first.value_or(got));
       first = got;
-    });
+    };
+    for_each_cpu_table(check_table);
+    first.reset();
+    for (int i = 0; i < 2; ++i) check_table(name_of(device_in_use()), kernels<float>());
   }
-  const Floats huge(4, 1e30f), with_nan = {1, NAN};
-  CHECK(cpu_kernels().sum_of_squares(4, huge.data()) == doctest::Approx(4e60));  // beyond float, not beyond double
-  CHECK(std::isnan(cpu_kernels().sum_of_squares(2, with_nan.data())));
+  CHECK(sum_of_squares(kernels<float>(), Buffer<float>(Floats(4, 1e30f))) == doctest::Approx(4e60));  // beyond float
+  CHECK(std::isnan(sum_of_squares(kernels<float>(), Buffer<float>(Floats{1, NAN}))));
+
+  // Several at once.
+  const Buffer<float> one(Floats{1, 2}), other(Floats{3, 4, 12});
+  const std::int64_t counts[] = {2, 0, 3};
+  const float* const numbers[] = {one.data(), other.data(), other.data()};
+  double sums[] = {7, 7, 7};
+  kernels<float>().sums_of_squares(3, counts, numbers, sums);
+  CHECK(sums[0] == 5);
+  CHECK(sums[1] == 0);
+  CHECK(sums[2] == 169);
 }

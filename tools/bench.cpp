@@ -77,8 +77,13 @@ int run_kind(const Kind& kind) {
 
 }  // namespace
 
-BenchTimes time_repeats(int repeats, const std::function<void()>& body) {
+BenchTimes time_repeats(int repeats, const std::function<void()>& run) {
   using Clock = std::chrono::steady_clock;
+  const DeviceMemory* const device = device_memory();
+  const auto body = [&] {
+    run();
+    if (device != nullptr) device->wait();
+  };
   body();
   std::vector<double> ms;
   for (int i = 0; i < repeats; ++i) {
@@ -100,7 +105,7 @@ BenchTimes times_of(std::vector<double> ms) {
 void set_speed(BenchRow& row, const BenchTimes& ms, double multiply_adds, double peak) {
   row.ms = ms;
   row.gflops = 2 * multiply_adds / ms.median / 1e6;
-  row.share_of_peak = *row.gflops / peak;
+  if (device_memory() == nullptr) row.share_of_peak = *row.gflops / peak;
 }
 
 Tensor bench_numbers(const Shape& shape, std::uint32_t number, float low, float high) {
@@ -108,9 +113,11 @@ Tensor bench_numbers(const Shape& shape, std::uint32_t number, float low, float 
   // Drawing is slow, so beyond this count, a prime, the numbers come again.
   const std::int64_t drawn = std::min<std::int64_t>(tensor.count(), 1'000'003);
   RandomStream random(1, Purpose::test, number);
-  float* values = tensor.f32();
-  for (std::int64_t i = 0; i < drawn; ++i) values[i] = random.uniform(low, high);
-  for (std::int64_t i = drawn; i < tensor.count(); ++i) values[i] = values[i - drawn];
+  tensor.write_on_host([&](Tensor& host) {
+    float* values = host.f32();
+    for (std::int64_t i = 0; i < drawn; ++i) values[i] = random.uniform(low, high);
+    for (std::int64_t i = drawn; i < host.count(); ++i) values[i] = values[i - drawn];
+  });
   return tensor;
 }
 
@@ -127,6 +134,7 @@ Command add_bench(CLI::App& program) {
   add_network_options(*conv.app, conv.options);
   add_batch_option(*conv.app, conv.options, 8, "pictures at once");
   add_repeats_option(*conv.app, conv.options, 7);
+  add_device_options(*conv.app, conv.options.compute);
   add_save_option(*conv.app, conv.options, "write each layer's inputs and results there, NAME.safetensors");
   conv.app->footer(
       "By the kernels of training: forward with bias and ReLU as the network has it, backward_data, backward_weights\n"
@@ -136,12 +144,14 @@ Command add_bench(CLI::App& program) {
   add_network_options(*net.app, net.options);
   add_batch_option(*net.app, net.options, 1, "pictures at once");
   add_repeats_option(*net.app, net.options, 15);
+  add_device_options(*net.app, net.options.compute);
   add_save_option(*net.app, net.options, "write model.safetensors and, with what came out, net.safetensors there");
 
   Kind& train = add_kind(*app, *kinds, "train", "a step of acol train: forward, backward, SGD", bench_train);
   add_network_options(*train.app, train.options);
   add_batch_option(*train.app, train.options, 8, "pictures at once");
   add_repeats_option(*train.app, train.options, 5);
+  add_device_options(*train.app, train.options.compute);
   add_training_options(*train.app, train.options);
   add_save_option(*train.app, train.options, "write model.safetensors and, after one step, train.safetensors there");
   train.app->footer("Its GFLOP/s count three forward passes a step.");

@@ -33,8 +33,9 @@ struct BenchOptions {
 struct BenchTimes {
   double median = 0, min = 0, max = 0;
 };
-// Runs `body` once before the clock starts (pages, caches, plans and threads get ready), then `repeats` times.
-BenchTimes time_repeats(int repeats, const std::function<void()>& body);
+// Runs `run` once before the clock starts (pages, caches, plans and threads get ready), then `repeats` times, each time
+// to the end of what it started on a device.
+BenchTimes time_repeats(int repeats, const std::function<void()>& run);
 BenchTimes times_of(std::vector<double> ms);  // at least one
 
 // One line of the table and one object of the JSON file. What has no meaning for a measurement stays empty: null.
@@ -54,7 +55,7 @@ struct BenchReport {
   std::vector<std::string> lines;  // below the table
 };
 
-// Time, rate and share of a row, from the multiply-adds of one run. `peak`: GFLOP/s of all threads.
+// Time, rate and, on the CPU, share of a row, from the multiply-adds of one run. `peak`: GFLOP/s of all threads.
 void set_speed(BenchRow& row, const BenchTimes& ms, double multiply_adds, double peak);
 
 // GFLOP/s of the matrix micro-kernel at the SIMD level in use on operands in the first-level cache: what one core can

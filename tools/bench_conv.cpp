@@ -58,15 +58,17 @@ struct Data {
 };
 
 void forward(const Conv2dGeometry& g, bool relu, Data& data) {
-  kernels<float>().conv2d_forward(g, data.x.f32(), data.w.f32(), data.bias.f32(), relu, data.y.f32());
+  kernels<float>().conv2d_forward(g, data.x.data<float>(), data.w.data<float>(), data.bias.data<float>(), relu,
+                                  data.y.data<float>());
 }
 // `relu`: the gradient passes where forward with `relu` left something in y.
 void backward_data(const Conv2dGeometry& g, bool relu, Data& data) {
-  kernels<float>().conv2d_backward_data(g, data.dy.f32(), relu ? data.y.f32() : nullptr, data.w.f32(), data.dx.f32());
+  kernels<float>().conv2d_backward_data(g, data.dy.data<float>(), relu ? data.y.data<float>() : nullptr,
+                                        data.w.data<float>(), data.dx.data<float>());
 }
 void backward_weights(const Conv2dGeometry& g, bool relu, Data& data) {
-  kernels<float>().conv2d_backward_weights(g, data.dy.f32(), relu ? data.y.f32() : nullptr, data.x.f32(), data.dw.f32(),
-                                           data.db.f32());
+  kernels<float>().conv2d_backward_weights(g, data.dy.data<float>(), relu ? data.y.data<float>() : nullptr,
+                                           data.x.data<float>(), data.dw.data<float>(), data.db.data<float>());
 }
 
 // One run of each without ReLU, inputs and results in one file. Before anything is timed: gradients add up.

@@ -39,6 +39,8 @@ constexpr std::size_t text_columns = 3;  // those at the left; the others hold n
 }  // namespace
 
 void print_bench(std::ostream& out, const BenchReport& report) {
+  if (const DeviceMemory* device = device_memory())
+    out << device->describe() << ", " << name_of(precision_in_use()) << "; ";
   out << cpu_name() << ", " << simd_name(simd_in_use()) << ", " << threads_in_use()
       << (threads_in_use() == 1 ? " thread\n\n" : " threads\n\n");
   std::vector<TableRow> all;
@@ -62,6 +64,10 @@ void write_bench_json(const std::filesystem::path& path, const BenchReport& repo
   json["cpu"] = cpu_name();
   json["level"] = simd_name(simd_in_use());
   json["threads"] = threads_in_use();
+  if (const DeviceMemory* device = device_memory()) {
+    json["device"] = device->describe();
+    json["precision"] = name_of(precision_in_use());
+  }
   json["rows"] = Json::array();
   for (const BenchRow& row : report.rows) {
     Json entry;

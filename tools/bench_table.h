@@ -11,8 +11,9 @@ namespace acol {
 // The machine in one line, the rows in columns (those with nothing in them are left out), the lines below.
 void print_bench(std::ostream& out, const BenchReport& report);
 
-// {"cpu", "level", "threads", "rows": [{"what", "layer", "batch", "ms_median", "ms_min", "ms_max", "gflops",
-// "share_of_peak", "peak_rss_mb"}]}; null where a value has no meaning. Written beside and renamed.
+// {"cpu", "level", "threads", on a card "device", "precision", "rows": [{"what", "layer", "batch", "ms_median",
+// "ms_min", "ms_max", "gflops", "share_of_peak", "peak_rss_mb"}]}; null where a value has no meaning. Written beside
+// and renamed.
 void write_bench_json(const std::filesystem::path& path, const BenchReport& report);
 
 }  // namespace acol

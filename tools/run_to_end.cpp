@@ -21,7 +21,8 @@ std::string epoch_line(const EpochReport& report) {
                              ", error in training ", fixed_text(report.train_error, 1), " %");
   if (report.val_error) line += ", on val " + fixed_text(*report.val_error, 1) + " %";
   if (report.val_error_b) line += " (B " + fixed_text(*report.val_error_b, 1) + " %)";
-  return line + (report.best ? ", the best so far" : "") + ", " + duration_text(report.seconds);
+  return line + (report.best ? ", the best so far" : "") + ", " + duration_text(report.seconds) + ", waited " +
+         fixed_text(report.seconds_waited, 1) + " s for pictures";
 }
 
 }  // namespace

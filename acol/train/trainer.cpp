@@ -170,7 +170,8 @@ class Run {
     if (state_.batch < loader_.batches() && limit_reached()) return TrainEnd::limit;  // by an earlier part of the run
     loader_.start_epoch(state_.epoch, state_.batch);
     model_.network->set_training(true);
-    for (Batch batch; loader_.next(batch);) {
+    seconds_waited_ = 0;
+    for (Batch batch; next(batch);) {
       step(batch, log);
       report_warnings(loader_);
       if (stop_requested()) return TrainEnd::stopped;
@@ -179,6 +180,13 @@ class Run {
       if (run_.save_every > 0 && state_.step % run_.save_every == 0) save();
     }
     return std::nullopt;
+  }
+
+  bool next(Batch& batch) {
+    const double before = seconds();
+    const bool more = loader_.next(batch);
+    seconds_waited_ += seconds() - before;
+    return more;
   }
 
   void save() {
@@ -280,6 +288,7 @@ class Run {
     state_.batch = 0;
     state_.sums = {};
     report.seconds = seconds();
+    report.seconds_waited = seconds_waited_;
 
     Json line;
     line["type"] = "epoch";
@@ -335,6 +344,7 @@ class Run {
   std::unique_ptr<Sgd> optimizer_;
   Schedule schedule_;
   TrainState state_;
+  double seconds_waited_ = 0;  // in this epoch
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 

@@ -32,7 +32,8 @@ struct EpochReport {
   std::optional<double> loss_b;
   double train_error = 0;  // percent of wrong answers of A on the augmented training images, while it learned
   std::optional<double> val_error, val_error_b;  // percent; of B: with the hole cut by A's answer
-  double seconds = 0;
+  double seconds = 0;                            // since the run, or this part of it, started
+  double seconds_waited = 0;                     // of this epoch's, for pictures that were not ready
   bool best = false;
 };
 

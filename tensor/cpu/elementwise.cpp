@@ -38,6 +38,25 @@ float value_or_0(bool wanted, float value) { return wanted ? value : 0.0f; }
 // a wins a tie, and a NaN wins over a number. (Bit operations, so that loops stay free of branches.)
 bool first_wins(float a, float b) { return (a >= b) | (a != a); }
 
+double sum_of_squares(std::int64_t count, const float* x) {
+  constexpr int lanes = 16;  // sums side by side, so that the additions need not wait for each other
+  std::vector<double> partial(static_cast<std::size_t>((count + elementwise_grain - 1) / elementwise_grain), 0.0);
+  parallel_chunks(count, elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
+    std::array<double, lanes> sum{};
+    std::int64_t i = begin;
+    for (; i + lanes <= end; i += lanes)
+      for (int j = 0; j < lanes; ++j) {
+        const double value = x[i + j];
+        sum[static_cast<std::size_t>(j)] += value * value;
+      }
+    for (; i < end; ++i) sum[0] += static_cast<double>(x[i]) * x[i];
+    for (const double value : sum) partial[static_cast<std::size_t>(begin / elementwise_grain)] += value;
+  });
+  double total = 0;
+  for (const double value : partial) total += value;
+  return total;
+}
+
 }  // namespace
 
 void relu_forward(std::int64_t count, const float* x, float* y) {
@@ -87,23 +106,8 @@ void dropout_backward(std::int64_t count, float rate, std::uint64_t seed, std::u
   dropout(count, rate, seed, step, layer, dy, dx, true);
 }
 
-double sum_of_squares(std::int64_t count, const float* x) {
-  constexpr int lanes = 16;  // sums side by side, so that the additions need not wait for each other
-  std::vector<double> partial(static_cast<std::size_t>((count + elementwise_grain - 1) / elementwise_grain), 0.0);
-  parallel_chunks(count, elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
-    std::array<double, lanes> sum{};
-    std::int64_t i = begin;
-    for (; i + lanes <= end; i += lanes)
-      for (int j = 0; j < lanes; ++j) {
-        const double value = x[i + j];
-        sum[static_cast<std::size_t>(j)] += value * value;
-      }
-    for (; i < end; ++i) sum[0] += static_cast<double>(x[i]) * x[i];
-    for (const double value : sum) partial[static_cast<std::size_t>(begin / elementwise_grain)] += value;
-  });
-  double total = 0;
-  for (const double value : partial) total += value;
-  return total;
+void sums_of_squares(int arrays, const std::int64_t* counts, const float* const* x, double* sums) {
+  for (int i = 0; i < arrays; ++i) sums[i] = sum_of_squares(counts[i], x[i]);
 }
 
 void sgd_step(std::int64_t count, float rate, float momentum, float decay, bool nesterov, float scale, const float* dw,

@@ -43,7 +43,7 @@ void dropout_forward(std::int64_t count, float rate, std::uint64_t seed, std::ui
                      const float* x, float* y);
 void dropout_backward(std::int64_t count, float rate, std::uint64_t seed, std::uint32_t step, std::uint32_t layer,
                       const float* dy, float* dx);
-double sum_of_squares(std::int64_t count, const float* x);
+void sums_of_squares(int arrays, const std::int64_t* counts, const float* const* x, double* sums);
 void sgd_step(std::int64_t count, float rate, float momentum, float decay, bool nesterov, float scale, const float* dw,
               float* v, float* w);
 

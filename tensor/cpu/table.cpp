@@ -35,7 +35,7 @@ const Kernels<float>& cpu_kernels() {
       cpu::normalized_map,
       cpu::erase_forward,
       cpu::erase_backward,
-      cpu::sum_of_squares,
+      cpu::sums_of_squares,
       cpu::sgd_step,
   };
   return table;

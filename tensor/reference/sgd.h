@@ -8,10 +8,11 @@
 namespace acol::reference {
 
 template <class T>
-double sum_of_squares(std::int64_t count, const T* x) {
-  double sum = 0;
-  for (std::int64_t i = 0; i < count; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  return sum;
+void sums_of_squares(int arrays, const std::int64_t* counts, const T* const* x, double* sums) {
+  for (int k = 0; k < arrays; ++k) {
+    sums[k] = 0;
+    for (std::int64_t i = 0; i < counts[k]; ++i) sums[k] += static_cast<double>(x[k][i]) * static_cast<double>(x[k][i]);
+  }
 }
 
 template <class T>
