@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "tensor/address_sanitizer.h"
 #include "tensor/check.h"
 #include "tensor/device.h"
 #include "tensor/free_pieces.h"
@@ -15,18 +16,6 @@
 #define ACOL_HAVE_ADDRESS_RANGES
 #endif
 
-// The address sanitizer sees a use before or after a block's life, or beyond its end, only if it is told.
-#if defined(__SANITIZE_ADDRESS__)
-#define ACOL_ADDRESS_SANITIZER
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ACOL_ADDRESS_SANITIZER
-#endif
-#endif
-#ifdef ACOL_ADDRESS_SANITIZER
-#include <sanitizer/asan_interface.h>
-#endif
-
 namespace acol {
 
 namespace {
@@ -34,15 +23,18 @@ namespace {
 constexpr std::align_val_t alignment{64};
 constexpr std::size_t page = 4096, large_page = std::size_t{2} << 20;
 
+// The address sanitizer sees a use before or after a block's life, or beyond its end, only if it is told.
 #ifdef ACOL_ADDRESS_SANITIZER
 constexpr std::size_t guard_bytes = page;
-void forbid(const std::byte* memory, std::size_t bytes) { ASAN_POISON_MEMORY_REGION(memory, bytes); }
-void allow(const std::byte* memory, std::size_t bytes) { ASAN_UNPOISON_MEMORY_REGION(memory, bytes); }
 #else
 constexpr std::size_t guard_bytes = 0;
-void forbid(const std::byte*, std::size_t) {}
-void allow(const std::byte*, std::size_t) {}
 #endif
+void forbid([[maybe_unused]] const std::byte* memory, [[maybe_unused]] std::size_t bytes) {
+  ASAN_POISON_MEMORY_REGION(memory, bytes);
+}
+void allow([[maybe_unused]] const std::byte* memory, [[maybe_unused]] std::size_t bytes) {
+  ASAN_UNPOISON_MEMORY_REGION(memory, bytes);
+}
 
 std::size_t rounded_up(std::size_t bytes, std::size_t step) { return (bytes + step - 1) / step * step; }
 

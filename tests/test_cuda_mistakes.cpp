@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "address_sanitizer.h"
+#include "tensor/address_sanitizer.h"
 #include "cuda/launch.cuh"
 #include "cuda/ptx.cuh"
 #include "error_of.h"

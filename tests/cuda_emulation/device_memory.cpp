@@ -9,7 +9,7 @@
 #include <map>
 #include <mutex>
 
-#include "address_sanitizer.h"
+#include "tensor/address_sanitizer.h"
 #include "tensor/check.h"
 
 namespace acol::cuda::emulation {

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "address_sanitizer.h"
+#include "tensor/address_sanitizer.h"
 
 #ifdef ACOL_ADDRESS_SANITIZER
 #include <sanitizer/common_interface_defs.h>

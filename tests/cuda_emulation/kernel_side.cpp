@@ -2,8 +2,8 @@
 // notes what it waits for and pauses; scheduler.cpp decides when it goes on.
 #include <cstring>
 
-#include "address_sanitizer.h"
 #include "machine.h"
+#include "tensor/address_sanitizer.h"
 
 namespace acol::cuda::emulation {
 
