@@ -3,7 +3,7 @@
 set(acol_cuda_host cuda/device_arena.cpp cuda/runtime.cpp cuda/table.cpp)
 set(acol_cuda_kernels
     cuda/batch_norm.cu cuda/conv2d.cu cuda/conv_mma.cu cuda/conv_mma_backward_data.cu cuda/conv_mma_backward_weights.cu
-    cuda/dropout.cu cuda/elementwise.cu cuda/erase.cu cuda/pool2d.cu cuda/resize.cu cuda/sgd.cu cuda/softmax.cu)
+    cuda/dropout.cu cuda/elementwise.cu cuda/erase.cu cuda/pictures.cu cuda/pool2d.cu cuda/resize.cu cuda/sgd.cu cuda/softmax.cu)
 
 set(ACOL_HAVE_CUDA OFF)
 if(ACOL_CUDA MATCHES "^(AUTO|ON)$")

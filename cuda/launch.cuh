@@ -30,9 +30,10 @@ __device__ __forceinline__ T& dynamic_shared() {
 struct Grid {
   dim3 blocks, threads;
   std::size_t shared_bytes = 0;
+  cudaStream_t stream = nullptr;  // null: the one of all work
 };
 
-// Runs `kernel` after all that was started before. Error names `name`. A grid of no blocks does nothing.
+// Runs `kernel` after all that was started in its stream before. Error names `name`. A grid of no blocks does nothing.
 template <class... Parameters, class... Arguments>
 void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, Arguments... arguments) {
   if (grid.blocks.x == 0 || grid.blocks.y == 0 || grid.blocks.z == 0) return;
@@ -40,9 +41,10 @@ void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, A
     check_cuda(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
                                     static_cast<int>(grid.shared_bytes)),
                name);
-  kernel<<<grid.blocks, grid.threads, grid.shared_bytes, stream()>>>(static_cast<Parameters>(arguments)...);
+  const cudaStream_t into = grid.stream != nullptr ? grid.stream : stream();
+  kernel<<<grid.blocks, grid.threads, grid.shared_bytes, into>>>(static_cast<Parameters>(arguments)...);
   check_cuda(cudaGetLastError(), name);
-  if (waits_after_each_launch()) check_cuda(cudaStreamSynchronize(stream()), name);
+  if (waits_after_each_launch()) check_cuda(cudaStreamSynchronize(into), name);
 }
 
 }  // namespace acol::cuda

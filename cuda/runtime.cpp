@@ -8,6 +8,7 @@
 
 #include "cuda/device_arena.h"
 #include "cuda/kernels.h"
+#include "cuda/pictures.h"
 #include "tensor/check.h"
 
 namespace acol::cuda {
@@ -88,6 +89,7 @@ const DeviceMemory memory{
     [](void* numbers, std::size_t bytes) {
       if (bytes > 0) check_cuda(cudaMemsetAsync(numbers, 0, bytes, stream()), "clearing memory");
     },
+    upload_pictures,
     [] { return arena().use(); },
     [] { arena().restart_peak(); },
     [] { check_cuda(cudaStreamSynchronize(stream()), "waiting for the device"); },

@@ -50,6 +50,10 @@ struct DeviceMemory {
   void (*copy_out)(void* host, const void* device, std::size_t bytes);
   void (*copy_within)(void* to, const void* from, std::size_t bytes);
   void (*clear)(void* device, std::size_t bytes);  // to zeros
+  // A network's input from the bytes of pictures, while other threads' work goes on: numbers[i, c] = (rgb[i, c] / 255 -
+  // mean[c]) / std[c] for three channels, with the CPU's roundings. There when it returns. From any thread.
+  void (*upload_pictures)(float* numbers, const std::uint8_t* rgb, std::int64_t pixels, const float* mean,
+                          const float* std);
   MemoryUse (*use)();
   void (*restart_peak)();
   // Waits for all work.

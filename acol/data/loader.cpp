@@ -111,6 +111,28 @@ struct Loader::State {
     return path.string() + ": " + reason_of(error, path);
   }
 
+  // The network's input, where the device in use wants it.
+  Tensor input_of(const std::vector<std::shared_ptr<const Prepared>>& pictures, const std::vector<int>& samples) const {
+    const int side = options.how.crop;
+    const std::size_t numbers = std::size_t{3} * static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
+    const DeviceMemory* const device = device_memory();
+    Tensor images = Tensor::empty({static_cast<int>(pictures.size()), side, side, 3});
+    std::vector<std::uint8_t> bytes(device != nullptr ? pictures.size() * numbers : 0);
+    for (std::size_t i = 0; i < pictures.size(); ++i) {
+      const Image& image = pictures[i]->image;
+      const CropPlace place = options.training ? train_crop_place(image, options.how, options.seed, epoch, samples[i])
+                                               : centre_crop(image.width, image.height, side);
+      if (device != nullptr)
+        cut(image, side, place, bytes.data() + i * numbers);
+      else
+        normalise(image, options.how, place.x, place.y, place.mirror, images.f32() + i * numbers);
+    }
+    if (device != nullptr)
+      device->upload_pictures(images.data<float>(), bytes.data(), static_cast<std::int64_t>(bytes.size() / 3),
+                              options.how.mean.data(), options.how.std.data());
+    return images;
+  }
+
   Result make(int number) {
     Result result;
     try {
@@ -130,19 +152,9 @@ struct Loader::State {
       }
       if (pictures.empty()) return result;
 
-      const int side = options.how.crop;
-      result.batch.images = Tensor::empty_on_host({static_cast<int>(pictures.size()), side, side, 3});
-      float* out = result.batch.images.f32();
-      for (std::size_t i = 0; i < pictures.size(); ++i, out += std::ptrdiff_t{3} * side * side) {
-        const Image& image = pictures[i]->image;
-        if (options.training) {
-          train_crop(image, options.how, options.seed, epoch, result.batch.samples[i], out);
-        } else {
-          const CropPlace place = centre_crop(image.width, image.height, options.how.crop);
-          normalise(image, options.how, place.x, place.y, false, out);
-          if (options.crop_source) result.batch.crop_sources.push_back(pictures[i]->crop_source);
-        }
-      }
+      result.batch.images = input_of(pictures, result.batch.samples);
+      if (!options.training && options.crop_source)
+        for (const auto& picture : pictures) result.batch.crop_sources.push_back(picture->crop_source);
     } catch (...) {
       result.error = std::current_exception();
     }

@@ -24,29 +24,48 @@ Image resize_for(const Image& image, const Preprocessing& how) {
                                              : resize_shorter_side(image, how.resize);
 }
 
-void normalise(const Image& image, const Preprocessing& how, int x, int y, bool mirror, float* out) {
-  check(x >= 0 && y >= 0 && x <= image.width - how.crop && y <= image.height - how.crop, "preprocessing: a crop of ",
-        how.crop, " at (", x, ", ", y, ") does not lie inside ", image.width, "x", image.height);
-  for (int row = 0; row < how.crop; ++row) {
-    for (int column = 0; column < how.crop; ++column) {
-      const int from_x = x + (mirror ? how.crop - 1 - column : column);
-      const std::uint8_t* pixel =
-          &image.rgb[(static_cast<std::size_t>(y + row) * static_cast<std::size_t>(image.width) +
-                      static_cast<std::size_t>(from_x)) *
-                     3];
-      for (std::size_t c = 0; c < 3; ++c) *out++ = (static_cast<float>(pixel[c]) / 255.0f - how.mean[c]) / how.std[c];
+namespace {
+
+// body(pixel) for the pixels of a part, row by row.
+template <class Body>
+void for_each_pixel(const Image& image, int crop, const CropPlace& place, const Body& body) {
+  check(place.x >= 0 && place.y >= 0 && place.x <= image.width - crop && place.y <= image.height - crop,
+        "preprocessing: a crop of ", crop, " at (", place.x, ", ", place.y, ") does not lie inside ", image.width, "x",
+        image.height);
+  for (int row = 0; row < crop; ++row)
+    for (int column = 0; column < crop; ++column) {
+      const int from_x = place.x + (place.mirror ? crop - 1 - column : column);
+      body(&image.rgb[(static_cast<std::size_t>(place.y + row) * static_cast<std::size_t>(image.width) +
+                       static_cast<std::size_t>(from_x)) *
+                      3]);
     }
-  }
 }
 
-void train_crop(const Image& resized, const Preprocessing& how, std::uint64_t seed, int epoch, int sample, float* out) {
+}  // namespace
+
+void normalise(const Image& image, const Preprocessing& how, int x, int y, bool mirror, float* out) {
+  for_each_pixel(image, how.crop, {x, y, mirror}, [&](const std::uint8_t* pixel) {
+    for (std::size_t c = 0; c < 3; ++c) *out++ = (static_cast<float>(pixel[c]) / 255.0f - how.mean[c]) / how.std[c];
+  });
+}
+
+void cut(const Image& image, int crop, const CropPlace& place, std::uint8_t* out) {
+  for_each_pixel(image, crop, place, [&](const std::uint8_t* pixel) { out = std::copy_n(pixel, 3, out); });
+}
+
+CropPlace train_crop_place(const Image& resized, const Preprocessing& how, std::uint64_t seed, int epoch, int sample) {
   check(resized.width >= how.crop && resized.height >= how.crop, "preprocessing: a picture of ", resized.width, "x",
         resized.height, " holds no crop of ", how.crop, "; resize it first");
   RandomStream random(seed, Purpose::augment, static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(sample));
   const int x = random.below(resized.width - how.crop + 1);
   const int y = random.below(resized.height - how.crop + 1);
   const bool mirror = random.below(2) == 1;  // drawn even when not used, so that --no-flip keeps the crops
-  normalise(resized, how, x, y, mirror && how.flip, out);
+  return {x, y, mirror && how.flip};
+}
+
+void train_crop(const Image& resized, const Preprocessing& how, std::uint64_t seed, int epoch, int sample, float* out) {
+  const CropPlace place = train_crop_place(resized, how, seed, epoch, sample);
+  normalise(resized, how, place.x, place.y, place.mirror, out);
 }
 
 void train_input(const Image& image, const Preprocessing& how, std::uint64_t seed, int epoch, int sample, float* out) {

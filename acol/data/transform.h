@@ -61,6 +61,8 @@ struct CropPlace {
   bool mirror = false;
   friend bool operator==(const CropPlace&, const CropPlace&) = default;
 };
+// That of train_crop().
+CropPlace train_crop_place(const Image& resized, const Preprocessing& how, std::uint64_t seed, int epoch, int sample);
 // In the middle of width x height; half a pixel goes to the even side (torchvision's CenterCrop).
 CropPlace centre_crop(int width, int height, int crop);
 // torchvision's TenCrop, in its order: upper left, upper right, lower left, lower right, middle; then the same of the
@@ -79,5 +81,7 @@ SeenPart seen_part(int width, int height, const Preprocessing& how, TestInput in
 
 // One channel order and one formula for all: the part at (x, y) of `image`, mirrored or not, as floats.
 void normalise(const Image& image, const Preprocessing& how, int x, int y, bool mirror, float* out);
+// The same part as bytes, crop x crop x 3, for whoever makes floats of them.
+void cut(const Image& image, int crop, const CropPlace& place, std::uint8_t* out);
 
 }  // namespace acol

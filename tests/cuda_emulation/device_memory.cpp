@@ -99,12 +99,12 @@ void* take_device_memory(std::size_t bytes) {
   const std::lock_guard lock(d.mutex);
   std::byte* const memory = d.pieces.first_fit(d.begin, bytes);
   if (memory + bytes > d.begin + reserved - large_page) return nullptr;
-  check(d.users == 0, "emulation: cudaMalloc while a kernel runs");
   if (memory + bytes > d.end) {
     std::byte* const end = d.begin + rounded_up(static_cast<std::size_t>(memory - d.begin) + bytes, large_page);
     // With the address sanitizer, a kernel that leaves the pieces in use is reported.
     ASAN_POISON_MEMORY_REGION(d.end, static_cast<std::size_t>(end - d.end));
     d.end = end;
+    if (d.users > 0) d.protect(PROT_READ | PROT_WRITE);  // a kernel of another thread runs
   }
   d.pieces.add(memory, bytes);
   d.used += bytes;

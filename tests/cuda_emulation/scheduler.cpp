@@ -167,8 +167,13 @@ void run_block(std::size_t number) {
 
 void run(const Launch& launch) {
   static std::mutex one_kernel_at_a_time;
-  check(machine.running == nullptr, launch.name, ": launched from within a kernel");
+  thread_local bool runs_kernel = false;
+  check(!runs_kernel, launch.name, ": launched from within a kernel");
   const std::lock_guard lock(one_kernel_at_a_time);
+  struct Mark {
+    Mark() { runs_kernel = true; }
+    ~Mark() { runs_kernel = false; }
+  } const mark;
   cudaDeviceProp device{};
   if (const cudaError_t error = cudaGetDeviceProperties(&device, 0); error != cudaSuccess)
     fail(launch.name, ": ", cudaGetErrorString(error));

@@ -32,6 +32,7 @@ T& dynamic_shared() {
 struct Grid {
   dim3 blocks, threads;
   std::size_t shared_bytes = 0;
+  cudaStream_t stream = nullptr;  // null: the one of all work
 };
 
 namespace emulation {
