@@ -2,6 +2,7 @@
 // folder has a guide and every test is built, and which code is compiled for more than the baseline.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -111,8 +112,9 @@ TEST_CASE("every test file is in the build") {
   // The words between the brackets of each acol_tests(library name...), but for the library.
   std::set<std::string> built;
   bool inside = false;
-  for (const std::string& line : lines_of(root / "CMakeLists.txt")) {
-    const std::string call = "  acol_tests(";
+  for (const std::string& indented : lines_of(root / "CMakeLists.txt")) {
+    const std::string line = indented.substr(std::min(indented.find_first_not_of(' '), indented.size()));
+    const std::string call = "acol_tests(";
     const bool first = line.rfind(call, 0) == 0;
     if (!first && !inside) continue;
     const std::size_t end = line.find(')');
