@@ -281,9 +281,16 @@ TEST_CASE("conv2d: chosen shapes") {
       {2, 13, 5, 8, 8, 3, 1, 1, 2, 1, 0, 2, 1},     //
       {1, 3, 2, 2, 2, 3, 3, 1, 1, 3, 3, 1, 1},      // windows that see padding alone
       {3, 2, 3, 31, 64, 2, 2, 1, 1, 1, 1, 1, 1},    //
+      {1, 10, 28, 3, 64, 3, 3, 1, 1, 1, 1, 1, 1},   // few channels, by rows: nothing is cut
+      {2, 270, 8, 1, 5, 3, 3, 1, 1, 1, 1, 1, 1},    // long slices of the weight gradient
+      {1, 23, 29, 3, 39, 7, 7, 2, 2, 3, 3, 1, 1},   // a filter in parts
+      {2, 19, 17, 4, 33, 3, 5, 3, 2, 4, 3, 3, 1},   // all unequal
+      {1, 2, 3, 2, 17, 1, 3, 1, 1, 3, 9, 1, 1},     // rows of padding alone
   };
   std::uint32_t number = 0;
   for (const Conv2dGeometry& g : cases) check_all(g, number++);
+  const auto rows = [](const auto& g) { return conv2d_plan(g, ConvPass::forward).method == ConvMethod::rows; };
+  CHECK(std::count_if(std::begin(cases), std::end(cases), rows) >= 5);
 }
 
 TEST_CASE("conv2d: drawn shapes") {
@@ -338,9 +345,9 @@ TEST_CASE("conv2d: 3x3 filters, around the edges of tiles and vectors") {
 
 TEST_CASE("conv2d: shapes that reach every way to work by Winograd's method") {
   const Conv2dGeometry cases[] = {
-      {1, 82, 79, 1, 130, 3, 3, 1, 1, 1, 1, 1, 1},   // forward in tiles of each thread's own, two blocks of outputs
-      {1, 82, 79, 3, 7, 3, 3, 1, 1, 1, 1, 1, 1},     // the same, few outputs; a weight gradient in slices
-      {1, 52, 50, 3, 70, 3, 3, 1, 1, 1, 1, 1, 1},    // shared tiles, many and two blocks of outputs
+      {1, 82, 79, 5, 130, 3, 3, 1, 1, 1, 1, 1, 1},   // forward in tiles of each thread's own, two blocks of outputs
+      {1, 82, 79, 6, 7, 3, 3, 1, 1, 1, 1, 1, 1},     // the same, few outputs; a weight gradient in slices
+      {1, 52, 50, 9, 70, 3, 3, 1, 1, 1, 1, 1, 1},    // shared tiles, many and two blocks of outputs
       {1, 12, 11, 260, 17, 3, 3, 1, 1, 1, 1, 1, 1},  // two blocks of inputs
       {1, 12, 11, 20, 260, 3, 3, 1, 1, 1, 1, 1, 1},  // the same for backward data and for the weight gradient
       {1, 6, 6, 65, 66, 3, 3, 1, 1, 1, 1, 1, 1},     // F(2x2,3x3)
@@ -372,7 +379,8 @@ TEST_CASE("conv2d: large numbers, and numbers below the smallest normal one") {
   std::uint32_t number = 500;
   for (const Conv2dGeometry& g : {Conv2dGeometry{2, 13, 14, 17, 33, 3, 3, 1, 1, 1, 1, 1, 1},   // F(4x4,3x3)
                                   Conv2dGeometry{1, 6, 8, 33, 17, 3, 3, 1, 1, 1, 1, 1, 1},     // F(2x2,3x3)
-                                  Conv2dGeometry{1, 7, 6, 17, 16, 3, 3, 2, 1, 1, 1, 1, 1}}) {  // direct
+                                  Conv2dGeometry{1, 7, 6, 17, 16, 3, 3, 2, 1, 1, 1, 1, 1},     // direct
+                                  Conv2dGeometry{1, 9, 13, 3, 17, 3, 3, 1, 1, 1, 1, 1, 1}}) {  // rows
     const Numbers plain(g, test_stream(5, number++));
     // The factors of one side and of the other, and so of what is added to.
     for (const auto& [a, b, c] : {std::array{1e30f, 1e-30f, 1.0f}, std::array{1e-30f, 1e30f, 1.0f},

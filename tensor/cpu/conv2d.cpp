@@ -1,4 +1,4 @@
-// Convolution: by the plan of the shape, directly or by Winograd's method.
+// Convolution: by the plan of the shape, directly, from rows of the picture or by Winograd's method.
 #include <vector>
 
 #include "tensor/cpu/conv2d_methods.h"
@@ -11,6 +11,8 @@ void conv2d_forward(const Conv2dGeometry& g, const float* x, const float* w, con
   const ConvPlan plan = conv2d_plan(g, ConvPass::forward);
   if (plan.method == ConvMethod::direct)
     direct::forward(g, x, w, bias, relu, y);
+  else if (plan.method == ConvMethod::rows)
+    rows::forward(g, x, w, bias, relu, y);
   else
     winograd::forward(g, plan, x, w, bias, relu, y);
 }
@@ -26,6 +28,10 @@ void conv2d_backward_data(const Conv2dGeometry& g, const float* dy, const float*
 void conv2d_backward_weights(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* x, float* dw,
                              float* db) {
   const ConvPlan plan = conv2d_plan(g, ConvPass::backward_weights);
+  if (plan.method == ConvMethod::rows) {
+    rows::backward_weights(g, dy, relu_y, x, dw, db);
+    return;
+  }
   if (plan.method == ConvMethod::direct)
     direct::backward_weights(g, dy, relu_y, x, dw);
   else

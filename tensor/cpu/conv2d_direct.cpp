@@ -45,7 +45,10 @@ void scatter_row(const float* row, int n, int kk, int tile_columns, float* block
 
 inline void copy_where_positive(const float* in, const float* sign, std::int64_t count, float* out) {
 #pragma omp simd
-  for (std::int64_t i = 0; i < count; ++i) out[i] = sign[i] > 0 ? in[i] : 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float number = in[i];
+    out[i] = sign[i] > 0 ? number : 0;
+  }
 }
 
 // The gradient of the filters, dw = dy^T (O x pixels) patches(x) (pixels x RSC), a block of outputs and columns and a

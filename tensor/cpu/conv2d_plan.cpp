@@ -43,6 +43,13 @@ int outputs_of(ConvMethod method) { return method == ConvMethod::winograd4 ? 4 :
 
 ConvPlan conv2d_plan(const Conv2dGeometry& g, ConvPass pass) {
   ConvPlan plan;
+  // The filters should stay in the first-level cache, and a row should fill half a tile of 14 pixels.
+  constexpr int longest_filter = 256, shortest_row = 8;
+  if (pass != ConvPass::backward_data && g.in_c <= conv2d_few_channels && g.dilation_w == 1 &&
+      g.taps() * g.in_c <= longest_filter && g.out_w() >= shortest_row) {
+    plan.method = ConvMethod::rows;
+    return plan;
+  }
   if (g.filter_h != 3 || g.filter_w != 3 || g.stride_h != 1 || g.stride_w != 1 || g.dilation_h != 1 ||
       g.dilation_w != 1)
     return plan;
@@ -99,6 +106,8 @@ const char* name_of(ConvPass pass) {
 
 const char* name_of(ConvMethod method) {
   switch (method) {
+    case ConvMethod::rows:
+      return "rows";
     case ConvMethod::winograd2:
       return "F(2x2,3x3)";
     case ConvMethod::winograd4:
@@ -112,7 +121,7 @@ const char* name_of(ConvMethod method) {
 std::string describe(const ConvPlan& plan) {
   std::ostringstream out;
   out << name_of(plan.method);
-  if (plan.method == ConvMethod::direct) return out.str();
+  if (plan.tiles == 0) return out.str();
   out << ", blocks of " << plan.tiles << " tiles x " << plan.inputs << " -> " << plan.outputs << " channels";
   if (plan.shared) out << ", shared";
   if (plan.slices > 1) out << ", " << plan.slices << " slices";

@@ -13,6 +13,7 @@ enum class ConvPass : std::uint8_t { forward, backward_data, backward_weights };
 
 enum class ConvMethod : std::uint8_t {
   direct,     // a matrix product over patches
+  rows,       // of rows of a picture with few channels
   winograd2,  // F(2x2, 3x3)
   winograd4,  // F(4x4, 3x3)
 };
@@ -28,9 +29,12 @@ struct ConvPlan {
   int slices = 1;       // backward weights: parts of the tiles with sums of their own
 };
 
+// Input channels that method `rows` takes at most.
+constexpr int conv2d_few_channels = 4;
+
 ConvPlan conv2d_plan(const Conv2dGeometry& g, ConvPass pass);
 
-// "forward", "backward data", "backward weights"; "direct", "F(2x2,3x3)", "F(4x4,3x3)".
+// "forward", "backward data", "backward weights"; "direct", "rows", "F(2x2,3x3)", "F(4x4,3x3)".
 const char* name_of(ConvPass pass);
 const char* name_of(ConvMethod method);
 // One line: "F(4x4,3x3), blocks of 112 tiles x 128 -> 128 channels, shared".

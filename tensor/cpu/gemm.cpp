@@ -1,6 +1,7 @@
 #include "tensor/cpu/gemm.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "tensor/cpu/parallel.h"
@@ -17,12 +18,16 @@ constexpr std::int64_t packed_b_floats = std::int64_t{4} << 20;  // of B packed 
 
 std::int64_t rounded_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
 
-// The shape that computes the fewest numbers nobody asked for.
+// The shape with the fewest multiply-adds of vectors, of equal ones that with the shortest rows: short vectors are for
+// an n that fills no long one.
 const GemmShape& best_shape(std::int64_t m, int n) {
+  const auto cost = [=](const GemmShape& shape) {
+    const std::int64_t rows = rounded_up(m, shape.rows), panels = rounded_up(n, shape.columns) / shape.columns;
+    return std::pair(rows * panels * shape.vectors, rows * panels * shape.columns);
+  };
   const GemmTiles& tiles = simd_kernels().gemm;
-  return *std::min_element(tiles.shapes, tiles.shapes + tiles.count, [&](const GemmShape& a, const GemmShape& b) {
-    return rounded_up(m, a.rows) * rounded_up(n, a.columns) < rounded_up(m, b.rows) * rounded_up(n, b.columns);
-  });
+  return *std::min_element(tiles.shapes, tiles.shapes + tiles.count,
+                           [&](const GemmShape& a, const GemmShape& b) { return cost(a) < cost(b); });
 }
 
 // How many columns of C one task computes: many, so that its packed A serves long, but not so many that the product
@@ -120,8 +125,8 @@ void run_gemm(const Gemm& gemm) {
         const float* const b = packed_b + (inner - outer) / gemm_depth * b_block_floats;
         const bool accumulate = gemm.accumulate || inner > 0;
         gemm.pack_a(row, rows, inner, depth, shape.rows, a);
-        for (int j = 0; j < columns; j += shape.columns)
-          for (int i = 0; i < rows; i += shape.rows)
+        for (int i = 0; i < rows; i += shape.rows)  // a tile of A stays in the first-level cache, B runs by
+          for (int j = 0; j < columns; j += shape.columns)
             run_tile(shape, depth, a + std::int64_t{i} * gemm_stride, b + std::int64_t{column + j} * gemm_depth,
                      c + std::int64_t{i} * gemm.n + j, gemm.n, std::min(shape.rows, rows - i),
                      std::min(shape.columns, columns - j), accumulate);

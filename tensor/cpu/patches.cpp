@@ -54,6 +54,7 @@ void Patches::copy_run(std::int64_t row, int rows, int down, int across, int ski
                        int stride) const {
   const Axis axis = horizontal;  // a copy of our own, which stays in registers while floats are written
   const std::int64_t pixel_length = channels, length = axis.source * pixel_length;
+  constexpr int pixels_ahead = 24;  // pixels of many channels are too far apart for the processor to guess the next
   std::int64_t line = row / axis.places;
   for (int x = static_cast<int>(row % axis.places); rows > 0; x = 0, ++line) {
     const int last = std::min(axis.places, x + rows);
@@ -68,6 +69,7 @@ void Patches::copy_run(std::int64_t row, int rows, int down, int across, int ski
     for (; x < last; ++x, pixel += axis.mul, out += stride) {
       const bool between = axis.div != 1 && pixel % axis.div != 0;
       const std::int64_t begin = (axis.div == 1 ? pixel : pixel / axis.div) * pixel_length + skip;
+      __builtin_prefetch(in + begin + pixels_ahead * pixel_length);
       if (between)
         std::fill(out, out + count, 0.0f);
       else if (begin >= 0 && begin + count <= length)

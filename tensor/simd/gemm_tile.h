@@ -12,6 +12,7 @@ using GemmTile = void (*)(int depth, const float* a, long lda, const float* b, l
 // One tile shape: how many rows and columns of c stay in registers.
 struct GemmShape {
   int rows, columns;
+  int vectors;  // that the columns are
   GemmTile tile;
 };
 
@@ -33,7 +34,7 @@ struct GemmStrip {
 };
 
 struct GemmTiles {
-  // Of those that fit a product equally well the first is the fastest.
+  // Of those that need equally many multiply-adds of vectors the first is the fastest.
   const GemmShape* shapes;
   int count;
   // For products whose number of rows the caller does not choose; narrow: for few columns.

@@ -44,22 +44,29 @@ struct Accumulators {
   }
 };
 
+// sums += a b, a[i * lda + k], b[k * ldb + j].
 template <int Lanes, int Rows, int Vectors>
-void tile_by_rows(int depth, const float* __restrict a, long lda, const float* __restrict b, long ldb,
-                  float* __restrict c, long ldc, bool accumulate) {
+ACOL_INLINE void add_rows(Accumulators<Lanes, Rows, Vectors>& sums, int depth, const float* __restrict a, long lda,
+                          const float* __restrict b, long ldb) {
   // One pointer for three rows, reached as p, p + lda, p + 2 lda, so that all fit the address registers.
   constexpr int groups = (Rows + 2) / 3;
   const char* group[groups];
   const long step = lda * static_cast<long>(sizeof(float));
 #pragma GCC unroll 32
   for (int g = 0; g < groups; ++g) group[g] = reinterpret_cast<const char*>(a + 3 * g * lda);
-  Accumulators<Lanes, Rows, Vectors> sums;
   for (int k = 0; k < depth; ++k, b += ldb) {
     sums.add([&](int i) ACOL_ALWAYS { return *reinterpret_cast<const float*>(group[i / 3] + i % 3 * step); },
              [=](int v) ACOL_ALWAYS { return b + v * Lanes; });
 #pragma GCC unroll 32
     for (int g = 0; g < groups; ++g) group[g] += sizeof(float);
   }
+}
+
+template <int Lanes, int Rows, int Vectors>
+void tile_by_rows(int depth, const float* __restrict a, long lda, const float* __restrict b, long ldb,
+                  float* __restrict c, long ldc, bool accumulate) {
+  Accumulators<Lanes, Rows, Vectors> sums;
+  add_rows(sums, depth, a, lda, b, ldb);
   sums.write(c, ldc, accumulate);
 }
 
@@ -130,7 +137,7 @@ template <int Lanes>
 constexpr PeakLoop peak_loop{12 * Lanes, multiply_adds<Lanes>};
 
 template <int Lanes, int Rows, int Vectors>
-constexpr GemmShape shape{Rows, Lanes* Vectors, tile_by_rows<Lanes, Rows, Vectors>};
+constexpr GemmShape shape{Rows, Lanes* Vectors, Vectors, tile_by_rows<Lanes, Rows, Vectors>};
 
 template <int... Rows>
 struct RowCounts {};

@@ -1,6 +1,7 @@
 // What is compiled once for every SIMD level. Included by files with -m flags: nothing here has inline functions.
 #pragma once
 
+#include "tensor/simd/conv_row.h"
 #include "tensor/simd/dropout.h"
 #include "tensor/simd/gemm_tile.h"
 #include "tensor/simd/pool2d.h"
@@ -10,6 +11,7 @@ namespace acol {
 
 struct SimdKernels {
   GemmTiles gemm;
+  ConvRowKernels conv_row;
   WinogradTransforms winograd2, winograd4;
   // out[j * out_stride + i] = in[i * in_stride + j], i in [0, rows), j in [0, columns).
   void (*transpose)(const float* in, long in_stride, int rows, int columns, float* out, long out_stride);
