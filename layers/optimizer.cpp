@@ -84,38 +84,41 @@ std::vector<std::pair<std::string, Tensor>> Sgd::velocities() {
 
 namespace {
 
-// Of gradients of one element type.
+// squares[i] = sum of the squares of gradient i, for those of one element type; the others stay. Together, so that a
+// device is waited for once.
 template <class T>
-std::vector<double> sums_of_squares(const std::vector<const Tensor*>& tensors) {
+void set_squares(const std::vector<NamedParameter>& parameters, std::vector<double>& squares) {
+  std::vector<std::size_t> places;
   std::vector<std::int64_t> counts;
   std::vector<const T*> numbers;
-  for (const Tensor* tensor : tensors) {
-    counts.push_back(tensor->count());
-    numbers.push_back(tensor->data<T>());
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const Tensor& gradient = parameters[i].variable.grad();
+    if (!gradient.defined() || gradient.dtype() != dtype_of<T>) continue;
+    places.push_back(i);
+    counts.push_back(gradient.count());
+    numbers.push_back(gradient.data<T>());
   }
-  std::vector<double> sums(tensors.size());
-  kernels<T>().sums_of_squares(static_cast<int>(tensors.size()), counts.data(), numbers.data(), sums.data());
-  return sums;
+  if (places.empty()) return;
+  std::vector<double> sums(places.size());
+  kernels<T>().sums_of_squares(static_cast<int>(places.size()), counts.data(), numbers.data(), sums.data());
+  for (std::size_t i = 0; i < places.size(); ++i) squares[places[i]] = sums[i];
+}
+
+// One a parameter, 0 if it has no gradient.
+std::vector<double> squared_gradients(const std::vector<NamedParameter>& parameters) {
+  std::vector<double> squares(parameters.size(), 0.0);
+  set_squares<float>(parameters, squares);
+  set_squares<double>(parameters, squares);
+  return squares;
 }
 
 }  // namespace
 
-double squared_gradient(const Variable& parameter) {
-  const Tensor& gradient = parameter.grad();
-  if (!gradient.defined()) return 0;
-  return with_scalar(gradient.dtype(), [&]<class T>() { return sums_of_squares<T>({&gradient})[0]; });
-}
+double squared_gradient(const Variable& parameter) { return squared_gradients({{"", parameter}})[0]; }
 
 double gradient_norm(const std::vector<NamedParameter>& parameters) {
-  std::vector<const Tensor*> gradients;
-  for (const auto& [name, variable] : parameters)
-    if (variable.grad().defined()) gradients.push_back(&variable.grad());
-  if (gradients.empty()) return 0;
-  const DType dtype = gradients[0]->dtype();
-  for (const Tensor* gradient : gradients)
-    check(gradient->dtype() == dtype, "gradient norm: float32 and float64 parameters together");
   double sum = 0;
-  for (const double one : with_scalar(dtype, [&]<class T>() { return sums_of_squares<T>(gradients); })) sum += one;
+  for (const double square : squared_gradients(parameters)) sum += square;
   return std::sqrt(sum);
 }
 

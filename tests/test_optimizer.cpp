@@ -208,6 +208,10 @@ TEST_CASE("gradient_norm") {
     set_gradient(a, {NAN, 0});
     CHECK(std::isnan(gradient_norm({a, b})));
   }
+  const NamedParameter single = parameter("a", {0, 0}, DType::float32), twice = parameter("b", {0, 0}, DType::float64);
+  set_gradient(single, {3, 0});
+  set_gradient(twice, {0, 4});
+  CHECK(gradient_norm({single, twice}) == 5);
 }
 
 TEST_CASE("clip_factor") {

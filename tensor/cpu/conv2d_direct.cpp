@@ -10,6 +10,7 @@
 #include "tensor/cpu/gemm.h"
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/cpu/parts.h"
 #include "tensor/cpu/patches.h"
 #include "tensor/cpu/scratch.h"
 #include "tensor/simd/kernels.h"
@@ -93,9 +94,6 @@ class WeightGradient {
 
  private:
   static constexpr int block_outputs = 256, block_columns = 256, enough_tasks = 16;
-
-  static std::int64_t parts(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
-  static int rounded_up(int count, int step) { return (count + step - 1) / step * step; }
 
   // sums (O x RSC), this block of it, over the pixels [begin, end).
   void run_task(std::int64_t begin, std::int64_t end, int output, int outputs, int column, int columns,

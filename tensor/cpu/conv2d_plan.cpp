@@ -1,4 +1,5 @@
 #include "tensor/cpu/conv2d_plan.h"
+#include "tensor/cpu/parts.h"
 
 #include <algorithm>
 #include <iterator>
@@ -11,10 +12,6 @@ namespace {
 // Channels: of the micro-kernel's blocks, of its widest tile, and of its longest sum. Input channels come in multiples
 // of that, so that sums are put together from the same parts whatever the blocks.
 constexpr int block = 16, panel = 32, longest_sum = 64;
-
-int rounded_up(int value, int step) { return (value + step - 1) / step * step; }
-
-std::int64_t parts(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
 
 // The size of parts that are about equal, none above `most`.
 int even_part(std::int64_t count, int most) { return static_cast<int>(parts(count, parts(count, most))); }

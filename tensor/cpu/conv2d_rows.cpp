@@ -5,6 +5,7 @@
 
 #include "tensor/cpu/conv2d_methods.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/cpu/parts.h"
 #include "tensor/cpu/patches.h"
 #include "tensor/cpu/scratch.h"
 #include "tensor/simd/kernels.h"
@@ -12,9 +13,6 @@
 namespace acol::cpu::rows {
 
 namespace {
-
-std::int64_t parts(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
-int rounded_up(int count, int step) { return (count + step - 1) / step * step; }
 
 // One row of x into the strip: pixels of Channels numbers, `step` apart. Channels known, a pixel is a load or two.
 template <int Channels>

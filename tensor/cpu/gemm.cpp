@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tensor/cpu/parallel.h"
+#include "tensor/cpu/parts.h"
 #include "tensor/cpu/scratch.h"
 #include "tensor/simd/kernels.h"
 
@@ -16,13 +17,11 @@ constexpr int tiles_in_block = 8;  // rows of A packed at once: 8 tiles, about 1
 constexpr int pack_b_depth = 32;
 constexpr std::int64_t packed_b_floats = std::int64_t{4} << 20;  // of B packed at a time: 16 MB, for all threads
 
-std::int64_t rounded_up(std::int64_t value, std::int64_t step) { return (value + step - 1) / step * step; }
-
 // The shape with the fewest multiply-adds of vectors, of equal ones that with the shortest rows: short vectors are for
 // an n that fills no long one.
 const GemmShape& best_shape(std::int64_t m, int n) {
   const auto cost = [=](const GemmShape& shape) {
-    const std::int64_t rows = rounded_up(m, shape.rows), panels = rounded_up(n, shape.columns) / shape.columns;
+    const std::int64_t rows = rounded_up(m, shape.rows), panels = parts(n, shape.columns);
     return std::pair(rows * panels * shape.vectors, rows * panels * shape.columns);
   };
   const GemmTiles& tiles = simd_kernels().gemm;
@@ -34,8 +33,8 @@ const GemmShape& best_shape(std::int64_t m, int n) {
 // becomes too few tasks to share out.
 int columns_in_task(std::int64_t row_blocks, int n, int tile_columns) {
   constexpr int many = 512, few = 288, enough_tasks = 12;
-  const bool scarce = row_blocks * ((n + many - 1) / many) < enough_tasks;
-  return static_cast<int>(rounded_up(scarce ? few : many, tile_columns));
+  const bool scarce = row_blocks * parts(n, many) < enough_tasks;
+  return rounded_up(scarce ? few : many, tile_columns);
 }
 
 // One tile of C, `rows` x `columns` of it wanted. A cut tile is computed whole beside C and merged.
@@ -93,7 +92,7 @@ class Finish {
 
 void run_gemm(const Gemm& gemm) {
   const GemmShape& shape = best_shape(gemm.m, gemm.n);
-  const int padded_n = static_cast<int>(rounded_up(gemm.n, shape.columns));
+  const int padded_n = rounded_up(gemm.n, shape.columns);
   const std::int64_t b_block_floats = std::int64_t{padded_n} * gemm_depth;
   const std::int64_t outer_depth = std::max<std::int64_t>(1, packed_b_floats / b_block_floats) * gemm_depth;
   const int block_rows = tiles_in_block * shape.rows;
