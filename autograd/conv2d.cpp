@@ -36,16 +36,21 @@ Variable apply(const char* operation, const Variable& x, const Variable& w, cons
       operation, y, {x, w, bias}, [g, relu, w_value, mask, x_kept](const Tensor& dy, InputGradients& dx) {
         with_scalar(dy.dtype(), [&]<class T>() {
           const Kernels<T>& k = kernels<T>();
-          const T* relu_y = relu ? mask.value().data<T>() : nullptr;
+          const T* relu_y = relu && !dx.dy_is_masked() ? mask.value().data<T>() : nullptr;
           if (dx.wanted(1) || dx.wanted(2)) {
             // The kernel gives dw with db. Frozen filters with a free bias are rare: their dw is thrown away.
             Tensor unwanted = dx.wanted(1) ? Tensor() : Tensor::zeros(w_value.shape(), w_value.dtype());
             T* dw = dx.wanted(1) ? dx.data<T>(1) : unwanted.data<T>();
             k.conv2d_backward_weights(g, dy.data<T>(), relu_y, x_kept.value().data<T>(), dw, dx.data<T>(2));
           }
-          if (dx.wanted(0)) k.conv2d_backward_data(g, dy.data<T>(), relu_y, w_value.data<T>(), dx.data<T>(0));
+          if (!dx.wanted(0)) return;
+          const Tensor relu_x = dx.is_behind_relu(0) ? x_kept.value() : Tensor();
+          if (k.conv2d_backward_data(g, dy.data<T>(), relu_y, w_value.data<T>(),
+                                     relu_x.defined() ? relu_x.data<T>() : nullptr, dx.data<T>(0)))
+            dx.masked(0);
         });
       });
+  if (relu) result.mark_relu();
   if (make_again) result.save_as(y_saved);
   return result;
 }

@@ -22,6 +22,8 @@ struct TapeNode {
   std::vector<TapeEdge> inputs;
   BackwardFunction backward;
   bool spent = false;                   // backward has run through it and freed what it held
+  bool ends_in_relu = false;            // and then, of what its consumers added to grad:
+  int shares = 0, masked_shares = 0;    // all of them, and those that are 0 where ReLU lets nothing through
   std::weak_ptr<Variable::Data> owner;  // of a leaf
 
   TapeNode();
@@ -97,8 +99,15 @@ Tensor& InputGradients::operator[](int index) {
   check(grad.shape() == edge.shape && grad.dtype() == edge.dtype, "backward: a gradient of shape ", edge.shape.str(),
         " cannot be added to one of shape ", grad.shape().str(),
         "; call clear_grad() after changing a parameter's shape");
+  ++edge.node->shares;
   return grad;
 }
+
+bool InputGradients::is_behind_relu(int index) const {
+  return wanted(index) && inputs_[static_cast<std::size_t>(index)].node->ends_in_relu;
+}
+
+void InputGradients::masked(int index) { ++inputs_.at(static_cast<std::size_t>(index)).node->masked_shares; }
 
 Variable::Variable(Tensor value, bool requires_grad) : data_(std::make_shared<Data>()) {
   check(value.defined(), "variable: made of a tensor without numbers");
@@ -173,7 +182,7 @@ void Variable::backward(const Tensor& dy, const GradientHook& ready) {
       const BackwardFunction run = std::exchange(node->backward, nullptr);
       const Tensor grad = std::exchange(node->grad, Tensor());
       node->spent = true;
-      InputGradients gradients(inputs);
+      InputGradients gradients(inputs, node->shares > 0 && node->shares == node->masked_shares);
       if (grad.defined()) run(grad, gradients);  // else no consumer had a gradient for it
     }
     if (!ready) continue;
@@ -189,6 +198,10 @@ Saved Variable::saved() const {
 void Variable::save_as(Saved saved) {
   check(defined(), "variable: undefined, it has no value to save");
   data_->saved = std::move(saved);
+}
+
+void Variable::mark_relu() {
+  if (requires_grad()) data_->node->ends_in_relu = true;
 }
 
 Variable Variable::detached() const { return Variable(value()); }

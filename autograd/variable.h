@@ -28,7 +28,8 @@ struct TapeEdge {
 // Where an operation's backward function puts its gradients: one entry an input, in the order given to record().
 class InputGradients {
  public:
-  explicit InputGradients(std::vector<TapeEdge>& inputs) : inputs_(inputs) {}
+  explicit InputGradients(std::vector<TapeEdge>& inputs, bool dy_is_masked = false)
+      : inputs_(inputs), dy_is_masked_(dy_is_masked) {}
   // True if someone wants the gradient of input `index`.
   bool wanted(int index) const { return inputs_.at(static_cast<std::size_t>(index)).node != nullptr; }
   // The tensor to ADD the gradient of input `index` to: zeros at first, of that input's shape. Only where wanted().
@@ -40,8 +41,16 @@ class InputGradients {
     return wanted(index) ? (*this)[index].data<T>() : nullptr;
   }
 
+  // An operation that ends in a ReLU (Variable::mark_relu) lets no gradient through where its result is not above 0. A
+  // consumer may leave those out already, which may cost it less, and then says so: what it added to input `index` is 0
+  // there. dy_is_masked(): all consumers of one's own result said so.
+  bool is_behind_relu(int index) const;
+  void masked(int index);
+  bool dy_is_masked() const { return dy_is_masked_; }
+
  private:
   std::vector<TapeEdge>& inputs_;
+  bool dy_is_masked_;
 };
 
 // Given the gradient of the output, adds the gradients of the inputs.
@@ -102,6 +111,8 @@ class Variable {
   Saved saved() const;
   // Makes that `saved` instead of the value itself.
   void save_as(Saved saved);
+  // Says that this result is that of a ReLU: its operation lets no gradient through where it is not above 0.
+  void mark_relu();
 
   // The same numbers, cut off from the graph.
   Variable detached() const;

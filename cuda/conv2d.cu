@@ -97,8 +97,9 @@ void conv2d_forward(const Conv2dGeometry& g, const float* x, const float* w, con
   product("conv2d forward", product_plan(m, g.out_c, depth, false), depth, in_quads(g.in_c, x, w), a, b, c);
 }
 
-void conv2d_backward_data(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* w, float* dx) {
-  if (mma_backward_data(precision_in_use(), g, dy, relu_y, w, dx)) return;
+bool conv2d_backward_data(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* w,
+                          const float* relu_x, float* dx) {
+  if (mma_backward_data(precision_in_use(), g, dy, relu_y, w, relu_x, dx)) return relu_x != nullptr;
   const std::int64_t m = std::int64_t{g.batch} * g.in_h * g.in_w;
   const int depth = g.taps() * g.out_c;
   const FiltersAcrossDepth b{w, nullptr, {g.out_c}, g.taps(), g.in_c, std::int64_t{g.taps()} * g.in_c};
@@ -110,13 +111,14 @@ void conv2d_backward_data(const Conv2dGeometry& g, const float* dy, const float*
     product(name, plan, depth, vectors, PatchesAlongDepth<true, false>{dy, relu_y, output_patches<false>(g)}, b, c);
   else
     small_product(name, plan, depth, vectors, PatchesAlongDepth<true, true>{dy, relu_y, output_patches<true>(g)}, b, c);
+  return false;
 }
 
 void conv2d_backward_weights(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* x, float* dw,
                              float* db) {
   const std::int64_t n = std::int64_t{g.taps()} * g.in_c, depth = std::int64_t{g.batch} * g.out_h() * g.out_w();
+  if (mma_backward_weights(precision_in_use(), g, dy, relu_y, x, dw, db)) return;
   if (db != nullptr) backward_bias(depth, g.out_c, dy, relu_y, db);
-  if (mma_backward_weights(precision_in_use(), g, dy, relu_y, x, dw)) return;
   const ProductPlan plan = product_plan(g.out_c, n, depth, true);
   const MatrixAcrossDepth a{dy, relu_y, depth, g.out_c};
   const PatchesAcrossDepth b{x, nullptr, input_patches(g)};

@@ -1,8 +1,9 @@
 // Convolution on tensor cores, for cards of compute capability 8.0 and later. Tensors in memory stay float32; a
 // precision says what becomes of the factors of each product on their way to the tensor cores. Sums are float32.
 //
-//   bf16: both factors rounded to bf16 (8 significant bits). Fastest.
-//   tf32: both factors rounded to TF32 (11 significant bits), half as fast.
+//   bf16: both factors rounded to bf16 (8 significant bits), as is what the gradient of a bias adds up. Fastest. tf32
+//         where channels are no multiples of 8.
+//   tf32: both factors rounded to TF32 (11 significant bits).
 //   fp32: as exact as float32 arithmetic, at about a third of tf32's speed (conv_mma_tile.cuh says how). Factors beyond
 //         3.4e38 become infinite, and those below 1e-34 lose digits. A sum with an infinity in it gives a NaN.
 //
@@ -17,14 +18,14 @@ namespace acol::cuda {
 // Whether the card has the instructions, and ACOL_CUDA_CONV=simt in the environment does not forbid them.
 bool mma_available();
 
-// The kernels of the same names in tensor/kernels.h, but that the gradient of the bias is the caller's to add. False if
-// the card is too old, the shape does not suit (channels that are not multiples of 4, strides in backward data, tensors
-// of 2^30 pixels) or a pointer is not a multiple of 16 bytes: then nothing was done.
+// The kernels of the same names in tensor/kernels.h; backward data does what relu_x is for. False if the card is too
+// old, the shape does not suit (channels that are not multiples of 4, strides in backward data, tensors of 2^30 pixels)
+// or a pointer is not a multiple of 16 bytes: then nothing was done.
 bool mma_forward(Precision precision, const Conv2dGeometry& g, const float* x, const float* w, const float* bias,
                  bool relu, float* y);
 bool mma_backward_data(Precision precision, const Conv2dGeometry& g, const float* dy, const float* relu_y,
-                       const float* w, float* dx);
+                       const float* w, const float* relu_x, float* dx);
 bool mma_backward_weights(Precision precision, const Conv2dGeometry& g, const float* dy, const float* relu_y,
-                          const float* x, float* dw);
+                          const float* x, float* dw, float* db);
 
 }  // namespace acol::cuda

@@ -18,7 +18,7 @@ int steps_in_split(int tiles, int steps) {
 }  // namespace
 
 bool mma_backward_weights(Precision precision, const Conv2dGeometry& g, const float* dy, const float* relu_y,
-                          const float* x, float* dw) {
+                          const float* x, float* dw, float* db) {
   if (!mma::suits(g, dy, relu_y, x, dw)) return false;
   const int pixels = g.batch * g.out_h() * g.out_w(), columns = g.taps() * g.in_c;
   if (pixels == 0) return true;
@@ -26,24 +26,34 @@ bool mma_backward_weights(Precision precision, const Conv2dGeometry& g, const fl
   const int tiles = size == mma::TileSize::small
                         ? mma::parts(g.out_c, 64) * mma::parts(columns, 64)
                         : mma::parts(g.out_c, size == mma::TileSize::wide ? 128 : 64) * mma::parts(columns, 128);
-  const int steps = mma::parts(pixels, mma::depth), steps_a_split = steps_in_split(tiles, steps);
-  const int splits = mma::parts(steps, steps_a_split);
+  precision = mma::precision_for(precision, g);
+  mma::with_element(precision, [&]<class Element>(Element) {
+    const mma::Factor<Element> gradient(g.y_shape().count(), dy, relu_y), input(g.x_shape().count(), x);
+    const int steps = mma::parts(pixels, mma::depth<Element>), steps_a_split = steps_in_split(tiles, steps);
+    const int splits = mma::parts(steps, steps_a_split);
+    const auto partials = [splits](std::int64_t count) {
+      return sizeof(float) * static_cast<std::size_t>(splits * count);
+    };
+    const std::int64_t count = std::int64_t{g.out_c} * columns;
+    const char* const name = "conv2d backward weights, tensor cores";
 
-  const mma::MaskedGradient gradient(g, dy, relu_y);
-  const mma::FilterTerms a{gradient.data(), pixels, 1, g.out_c};
-  const mma::Patches b{x,          g.batch,    g.in_h,     g.in_w,   g.in_c,   g.out_h(),    g.out_w(),   g.filter_h,
-                       g.filter_w, g.stride_h, g.stride_w, -g.pad_h, -g.pad_w, g.dilation_h, g.dilation_w};
-  const char* const name = "conv2d backward weights, tensor cores";
-  if (splits == 1) {
-    const mma::Output output{dw, g.out_c, columns, nullptr, false, true};
-    mma::run<mma::BackwardWeights>(precision, size, {name, a, b, output, steps, steps_a_split});
-    return true;
-  }
-  const std::int64_t count = std::int64_t{g.out_c} * columns;
-  const Scratch partial(sizeof(float) * static_cast<std::size_t>(splits * count));
-  const mma::Output output{partial.as<float>(), g.out_c, columns, nullptr, false, false};
-  mma::run<mma::BackwardWeights>(precision, size, {name, a, b, output, steps, steps_a_split});
-  add_parts(name, splits, count, partial.as<float>(), dw);
+    std::optional<Scratch> partial_dw, partial_db;
+    mma::Output output{dw, g.out_c, columns, nullptr, false, true, nullptr, nullptr};
+    if (splits > 1) {
+      output.c = partial_dw.emplace(partials(count)).template as<float>();
+      output.accumulate = false;
+    }
+    if (db != nullptr) output.row_sums = partial_db.emplace(partials(g.out_c)).template as<float>();
+    mma::run<mma::BackwardWeights<Element>>(precision, size,
+                                            {name,
+                                             {gradient.data(), pixels, 1, g.out_c},
+                                             mma::input_patches(g, input.data()),
+                                             output,
+                                             steps,
+                                             steps_a_split});
+    if (splits > 1) add_parts(name, splits, count, output.c, dw);
+    if (db != nullptr) add_parts(name, splits, g.out_c, output.row_sums, db);
+  });
   return true;
 }
 

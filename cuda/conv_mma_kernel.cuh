@@ -6,13 +6,15 @@
 
 namespace acol::cuda::mma {
 
-// C (rows, columns) = or += A B, or max(A B + bias, 0). With several splits of the terms: a C for each, one behind the
-// other.
+// C (rows, columns) = or += A B, or max(A B + bias, 0), or += A B where relu_x is above 0. With several splits of the
+// terms: a C for each, one behind the other.
 struct Output {
   float* c;
   int rows, columns;
   const float* bias;     // (columns), or null
   int relu, accumulate;  // flags
+  const float* relu_x;   // (rows, columns), or null
+  float* row_sums;       // (splits, rows): the sums of the terms of A, if the pass has those; or null
 
   // The sums at columns `column` to `column` + 3 of a row.
   __device__ __forceinline__ void write(int split, int row, int column, Floats4 sums) const {
@@ -20,9 +22,14 @@ struct Output {
     if (bias != nullptr) add(sums, bias + column);
 #pragma unroll
     for (float& sum : sums.at) sum = relu != 0 && sum < 0 ? 0 : sum;  // a NaN stays
-    float* const to = c + (static_cast<std::int64_t>(split) * rows + row) * columns + column;
-    if (accumulate != 0) add(sums, to);
-    *reinterpret_cast<Floats4*>(to) = sums;
+    const std::int64_t place = (static_cast<std::int64_t>(split) * rows + row) * columns + column;
+    if (relu_x != nullptr) {
+      const Floats4 x = *reinterpret_cast<const Floats4*>(relu_x + place);
+#pragma unroll
+      for (int i = 0; i < 4; ++i) sums.at[i] = x.at[i] > 0 ? sums.at[i] : 0;
+    }
+    if (accumulate != 0) add(sums, c + place);
+    *reinterpret_cast<Floats4*>(c + place) = sums;
   }
 
  private:
@@ -35,32 +42,64 @@ struct Output {
 
 // What makes the passes different: the operands, and the tile for a C that is narrow (the columns of forward and
 // backward data are channels) or low (the rows of backward weights are).
+template <class Number>
 struct Forward {
+  using Element = Number;
   template <int Rows, int Threads>
-  using A = PatchRows<Rows, Threads>;
+  using A = PatchRows<Element, Rows, Threads>;
   template <int Rows, int Threads>
-  using B = MatrixRows<Rows, Threads>;
-  using ASource = Patches;
-  using BSource = Matrix;
+  using B = MatrixRows<Element, Rows, Threads>;
+  using ASource = Patches<Element>;
+  using BSource = Matrix<Element>;
   using Narrow = TileShape<128, 64, 64, 32>;
+  static constexpr bool sums_rows = false;
 };
+template <class Number>
 struct BackwardData {
+  using Element = Number;
   template <int Rows, int Threads>
-  using A = PatchRows<Rows, Threads>;
+  using A = PatchRows<Element, Rows, Threads>;
   template <int Rows, int Threads>
-  using B = FilterColumns<Rows, Threads>;
-  using ASource = Patches;
-  using BSource = FilterTerms;
+  using B = FilterColumns<Element, Rows, Threads>;
+  using ASource = Patches<Element>;
+  using BSource = FilterTerms<Element>;
   using Narrow = TileShape<128, 64, 64, 32>;
+  static constexpr bool sums_rows = false;
 };
+template <class Number>
 struct BackwardWeights {
+  using Element = Number;
   template <int Rows, int Threads>
-  using A = FilterColumns<Rows, Threads>;
+  using A = FilterColumns<Element, Rows, Threads>;
   template <int Rows, int Threads>
-  using B = PatchColumns<Rows, Threads>;
-  using ASource = FilterTerms;
-  using BSource = Patches;
+  using B = PatchColumns<Element, Rows, Threads>;
+  using ASource = FilterTerms<Element>;
+  using BSource = Patches<Element>;
   using Narrow = TileShape<64, 128, 64, 32>;
+  static constexpr bool sums_rows = true;  // the gradients of the biases
+};
+
+// The sum of one row of A, by the thread of that number, as the terms come by in shared memory. Many thousand of them:
+// `lost` keeps what additions round off (D. Knuth, The Art of Computer Programming, volume 2, section 4.2.2, theorem
+// B).
+class RowSum {
+ public:
+  template <class Element, int Rows>
+  __device__ __forceinline__ void add(const TermTile<Element, Rows>& tile) {
+    const int row = static_cast<int>(threadIdx.x);
+    if (row >= Rows) return;
+    float of_step = 0;
+#pragma unroll
+    for (int term = 0; term < depth<Element>; ++term) of_step += tile.at(term, row);
+    const float total = sum_ + of_step, added = total - sum_;
+    lost_ += (sum_ - (total - added)) + (of_step - added);
+    sum_ = total;
+  }
+  // Of an infinite sum it is not known what it lost: that is a NaN.
+  __device__ float value() const { return lost_ == lost_ ? sum_ + lost_ : sum_; }
+
+ private:
+  float sum_ = 0, lost_ = 0;
 };
 
 template <class TileA, class TileB>
@@ -72,7 +111,7 @@ struct SharedMemory {
 };
 
 // blockIdx.x: the tile of C, neighbours in a row of tiles first, since they read the same rows of A, the larger
-// operand. blockIdx.y: the split. `steps`: of 16 terms, in all. For older cards there is nothing to run.
+// operand. blockIdx.y: the split. `steps`: in all. For older cards there is nothing to run.
 template <class Pass, Precision precision, class Tile>
 __global__ void __launch_bounds__(Tile::threads, Tile::blocks_at_once)
     multiply(const __grid_constant__ typename Pass::ASource a_source,
@@ -88,9 +127,12 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks_at_once)
   const int split = static_cast<int>(blockIdx.y), first_step = split * steps_a_split;
   const int count = min(steps_a_split, steps - first_step);
 
-  A a(a_source, first_row, first_step * depth);
-  B b(b_source, first_column, first_step * depth);
-  Sums<Tile> sums;
+  using Element = typename Pass::Element;
+  A a(a_source, first_row, first_step * depth<Element>);
+  B b(b_source, first_column, first_step * depth<Element>);
+  Sums<Element, Tile> sums;
+  [[maybe_unused]] RowSum row_sum;
+  const bool sums_rows = Pass::sums_rows && output.row_sums != nullptr && first_column == 0;
 
   // Each step is a group of copies, empty behind the last one, so that the number of groups tells what has arrived.
   const auto start_copies = [&](int step) {
@@ -109,11 +151,18 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks_at_once)
     __syncthreads();
     start_copies(step + stages - 1);
     sums.template add<precision>(stage[step % stages].a, stage[step % stages].b);
+    if constexpr (Pass::sums_rows)
+      if (sums_rows) row_sum.add(stage[step % stages].a);
   }
 
   sums.for_each_pack([&](int row, int column, const Floats4& pack) {
     output.write(split, first_row + row, first_column + column, pack);
   });
+  if constexpr (Pass::sums_rows) {
+    const int row = first_row + static_cast<int>(threadIdx.x);
+    if (sums_rows && static_cast<int>(threadIdx.x) < Tile::rows && row < output.rows)
+      output.row_sums[static_cast<std::int64_t>(split) * output.rows + row] = row_sum.value();
+  }
 #endif
 }
 
@@ -155,12 +204,21 @@ void run(TileSize size, const Product<Pass>& product) {
 
 template <class Pass>
 void run(Precision precision, TileSize size, const Product<Pass>& product) {
-  if (precision == Precision::bf16)
+  if constexpr (std::is_same_v<typename Pass::Element, Bf16>)
     run<Pass, Precision::bf16>(size, product);
   else if (precision == Precision::tf32)
     run<Pass, Precision::tf32>(size, product);
   else
     run<Pass, Precision::fp32>(size, product);
+}
+
+// body(Element{}) with the type of number that `precision` multiplies.
+template <class Body>
+void with_element(Precision precision, const Body& body) {
+  if (precision == Precision::bf16)
+    body(Bf16{});
+  else
+    body(float{});
 }
 
 }  // namespace acol::cuda::mma

@@ -1,6 +1,6 @@
 // The factors A and B of the three passes' products, none of which exists in memory as such, and how a block copies its
-// pieces of them into shared memory: asynchronously, 16 bytes at a time, which are four channels of a pixel or of a tap
-// of a filter. A copy outside the matrix writes zeros.
+// pieces of them into shared memory: asynchronously, 16 bytes at a time, which are four float or eight bf16 channels of
+// a pixel or of a tap of a filter. A copy outside the matrix writes zeros.
 //
 //   pass                rows of A x terms            columns of B          A                  B
 //   forward             output pixels x (r, s, c)    outputs o             patches of x       w
@@ -11,6 +11,7 @@
 // rows are. Every thread copies the same places of each step's tile and keeps track of what belongs there.
 #pragma once
 
+#include "cuda/conv_mma_bf16.cuh"
 #include "cuda/conv_mma_tile.cuh"
 
 namespace acol::cuda::mma {
@@ -19,23 +20,40 @@ namespace acol::cuda::mma {
 //   (n, i stride_h + start_h + r step_h, j stride_w + start_w + s step_w)
 // of a picture, or zeros outside it. Backward data at stride 1 is one as well: input pixel h meets, at tap r, output
 // h + pad - r dilation.
+template <class Element>
 struct Patches {
-  const float* data;  // (batch, height, width, channels)
+  const Element* data;  // (batch, height, width, channels)
   int batch, height, width, channels;
   int patches_h, patches_w;  // of a picture
   int filter_h, filter_w;
   int stride_h, stride_w, start_h, start_w, step_h, step_w;
 };
 
+// Those of the input that each output reads.
+template <class Element>
+Patches<Element> input_patches(const Conv2dGeometry& g, const Element* x) {
+  return {x,          g.batch,    g.in_h,     g.in_w,   g.in_c,   g.out_h(),    g.out_w(),   g.filter_h,
+          g.filter_w, g.stride_h, g.stride_w, -g.pad_h, -g.pad_w, g.dilation_h, g.dilation_w};
+}
+
+// Those of the gradient that each input takes part in, at stride 1.
+template <class Element>
+Patches<Element> output_patches(const Conv2dGeometry& g, const Element* dy) {
+  return {dy,         g.batch, g.out_h(), g.out_w(), g.out_c, g.in_h,        g.in_w,       g.filter_h,
+          g.filter_w, 1,       1,         g.pad_h,   g.pad_w, -g.dilation_h, -g.dilation_w};
+}
+
 // data: (rows, columns)
+template <class Element>
 struct Matrix {
-  const float* data;
+  const Element* data;
   int rows, columns;
 };
 
 // Terms (tap, inner) of numbers that lie as (inner, taps, columns). With one tap: a plain matrix whose rows are terms.
+template <class Element>
 struct FilterTerms {
-  const float* data;
+  const Element* data;
   int inner, taps, columns;
 };
 
@@ -43,7 +61,7 @@ struct FilterTerms {
 // r + 4, whose packs lie in different banks.
 template <int Rows, int Threads>
 struct RowTileShare {
-  static constexpr int packs = depth / 4, count = Rows * packs / Threads;
+  static constexpr int packs = 4, count = Rows * packs / Threads;
   static_assert(Rows * packs % Threads == 0 && Threads / packs % 8 == 0);
 
   __device__ static int pack() { return static_cast<int>(threadIdx.x) % packs; }
@@ -54,10 +72,10 @@ struct RowTileShare {
 };
 
 // The same for a TermTile: pack `pack()` of terms term(0), term(0) + stride, ...
-template <int Rows, int Threads>
+template <class Element, int Rows, int Threads>
 struct TermTileShare {
-  static constexpr int packs = Rows / 4, stride = Threads / packs, count = depth / stride;
-  static_assert(Threads % packs == 0 && depth % stride == 0);
+  static constexpr int packs = Rows / pack_size<Element>, stride = Threads / packs, count = depth<Element> / stride;
+  static_assert(Threads % packs == 0 && depth<Element> % stride == 0);
 
   __device__ static int pack() { return static_cast<int>(threadIdx.x) % packs; }
   __device__ static int term(int i) { return static_cast<int>(threadIdx.x) / packs + i * stride; }
@@ -67,13 +85,13 @@ struct TermTileShare {
 // from term `first_term` on. copy_next starts the copies of a step.
 
 // A of forward and backward data: a patch a row, its terms (r, s, channel).
-template <int Rows, int Threads>
+template <class Element, int Rows, int Threads>
 class PatchRows {
  public:
-  using Source = Patches;
-  using Tile = RowTile<Rows>;
+  using Source = mma::Patches<Element>;
+  using Tile = RowTile<Element, Rows>;
 
-  __device__ PatchRows(const Patches& source, int first_row, int first_term) : source_(source) {
+  __device__ PatchRows(const Source& source, int first_row, int first_term) : source_(source) {
     const int patches = source.patches_h * source.patches_w;
 #pragma unroll
     for (int i = 0; i < Share::count; ++i) {
@@ -83,7 +101,7 @@ class PatchRows {
       pixel_[i] = (n * source.height + h_[i]) * source.width + w_[i];
       if (n >= source.batch) h_[i] = far_outside;
     }
-    const int term = first_term + 4 * Share::pack(), tap = term / source.channels;
+    const int term = first_term + pack_size<Element> * Share::pack(), tap = term / source.channels;
     channel_ = term % source.channels, r_ = tap / source.filter_w, s_ = tap % source.filter_w;
   }
 
@@ -99,7 +117,7 @@ class PatchRows {
           inside ? static_cast<std::int64_t>(pixel_[i] + pixel_offset) * source_.channels + channel_ : 0;
       copy_async_16(&tile.pack[Share::row(i)][Share::pack()], source_.data + from, inside);
     }
-    for (channel_ += depth; channel_ >= source_.channels; channel_ -= source_.channels)
+    for (channel_ += depth<Element>; channel_ >= source_.channels; channel_ -= source_.channels)
       if (++s_ == source_.filter_w) s_ = 0, ++r_;
   }
 
@@ -107,20 +125,20 @@ class PatchRows {
   using Share = RowTileShare<Rows, Threads>;
   static constexpr int far_outside = -(1 << 30);
 
-  const Patches& source_;
+  const Source& source_;
   int h_[Share::count], w_[Share::count], pixel_[Share::count];  // where tap (0, 0) of each row is
   int r_, s_, channel_;                                          // of this thread's pack in the next step
 };
 
 // B of forward: the terms of a row are a row of a matrix.
-template <int Rows, int Threads>
+template <class Element, int Rows, int Threads>
 class MatrixRows {
  public:
-  using Source = Matrix;
-  using Tile = RowTile<Rows>;
+  using Source = mma::Matrix<Element>;
+  using Tile = RowTile<Element, Rows>;
 
-  __device__ MatrixRows(const Matrix& source, int first_row, int first_term)
-      : source_(source), first_row_(first_row), term_(first_term + 4 * Share::pack()) {}
+  __device__ MatrixRows(const Source& source, int first_row, int first_term)
+      : source_(source), first_row_(first_row), term_(first_term + pack_size<Element> * Share::pack()) {}
 
   __device__ __forceinline__ void copy_next(Tile& tile) {
 #pragma unroll
@@ -130,25 +148,25 @@ class MatrixRows {
       const std::int64_t from = inside ? static_cast<std::int64_t>(row) * source_.columns + term_ : 0;
       copy_async_16(&tile.pack[Share::row(i)][Share::pack()], source_.data + from, inside);
     }
-    term_ += depth;
+    term_ += depth<Element>;
   }
 
  private:
   using Share = RowTileShare<Rows, Threads>;
 
-  const Matrix& source_;
+  const Source& source_;
   int first_row_, term_;
 };
 
 // B of backward data (taps and outputs are terms, inputs rows), and A of backward weights (pixels are terms).
-template <int Rows, int Threads>
+template <class Element, int Rows, int Threads>
 class FilterColumns {
  public:
-  using Source = FilterTerms;
-  using Tile = TermTile<Rows>;
+  using Source = mma::FilterTerms<Element>;
+  using Tile = TermTile<Element, Rows>;
 
-  __device__ FilterColumns(const FilterTerms& source, int first_row, int first_term)
-      : source_(source), row_(first_row + 4 * Share::pack()) {
+  __device__ FilterColumns(const Source& source, int first_row, int first_term)
+      : source_(source), row_(first_row + pack_size<Element> * Share::pack()) {
     const int term = first_term + Share::term(0);
     inner_ = term % source.inner, tap_ = term / source.inner;
   }
@@ -165,21 +183,22 @@ class FilterColumns {
   }
 
  private:
-  using Share = TermTileShare<Rows, Threads>;
+  using Share = TermTileShare<Element, Rows, Threads>;
 
-  const FilterTerms& source_;
+  const Source& source_;
   int row_, inner_, tap_;  // the last two of this thread's next term
 };
 
 // B of backward weights: each patch is a term, and the numbers (r, s, channel) in it are the rows.
-template <int Rows, int Threads>
+template <class Element, int Rows, int Threads>
 class PatchColumns {
  public:
-  using Source = Patches;
-  using Tile = TermTile<Rows>;
+  using Source = mma::Patches<Element>;
+  using Tile = TermTile<Element, Rows>;
 
-  __device__ PatchColumns(const Patches& source, int first_row, int first_term) : source_(source) {
-    const int row = first_row + 4 * Share::pack(), tap = row / source.channels, r = tap / source.filter_w;
+  __device__ PatchColumns(const Source& source, int first_row, int first_term) : source_(source) {
+    const int row = first_row + pack_size<Element> * Share::pack(), tap = row / source.channels,
+              r = tap / source.filter_w;
     channel_ = row % source.channels;
     h_offset_ = source.start_h + r * source.step_h;
     w_offset_ = source.start_w + tap % source.filter_w * source.step_w;
@@ -204,9 +223,9 @@ class PatchColumns {
   }
 
  private:
-  using Share = TermTileShare<Rows, Threads>;
+  using Share = TermTileShare<Element, Rows, Threads>;
 
-  const Patches& source_;
+  const Source& source_;
   int channel_, h_offset_, w_offset_;  // of this thread's rows
   bool in_filter_;
   int n_, i_, j_;  // this thread's next patch

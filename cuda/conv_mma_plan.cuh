@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 
 #include "cuda/conv_mma.h"
 #include "cuda/pack.cuh"
@@ -12,15 +13,25 @@
 
 namespace acol::cuda::mma {
 
-constexpr int depth = 16;  // terms in a step
+// What becomes of a number on its way to shared memory: nothing, or it is a bf16 in device memory already.
+struct Bf16 {
+  std::uint16_t bits;
+};
+template <Precision precision>
+using ElementOf = std::conditional_t<precision == Precision::bf16, Bf16, float>;
+
+// Numbers in a pack of 16 bytes, which is what one copy moves; and terms in a step.
+template <class Element>
+constexpr int pack_size = 16 / static_cast<int>(sizeof(Element));
+template <class Element>
+constexpr int depth = 4 * pack_size<Element>;
 
 // 128x128; 128 of the pixels (of the filters' numbers, in backward weights) by 64 channels; 64x64.
 enum class TileSize { wide, narrow, small };
 
 inline int parts(int whole, int part) { return (whole + part - 1) / part; }
 
-// Packs of four floats must lie inside a pixel and be aligned, and indices of pixels and terms fit an int with room to
-// spare.
+// Packs must lie inside a pixel and be aligned, and indices of pixels and terms fit an int with room to spare.
 template <class... Pointers>
 bool suits(const Conv2dGeometry& g, const Pointers*... arrays) {
   if (!mma_available()) return false;
@@ -41,17 +52,26 @@ inline TileSize tile_size(int length, int channels, bool splits) {
   return narrow ? TileSize::narrow : TileSize::wide;
 }
 
-// dy where relu_y is above 0, 0 elsewhere; dy itself if relu_y is null. A pass of its own over the memory: a product
-// reads each number once for every tap and every tile of channels, and would read relu_y as often.
-class MaskedGradient {
- public:
-  MaskedGradient(const Conv2dGeometry& g, const float* dy, const float* relu_y);
+// Channels in packs of bf16, else their products are TF32's.
+inline Precision precision_for(Precision wish, const Conv2dGeometry& g) {
+  const bool packs = g.in_c % pack_size<Bf16> == 0 && g.out_c % pack_size<Bf16> == 0;
+  return wish == Precision::bf16 && !packs ? Precision::tf32 : wish;
+}
 
-  const float* data() const { return data_; }
+// An array as a product reads it: of floats itself, of Bf16 a rounded copy. With `relu_y` a copy in any case, 0 where
+// relu_y is not above 0. A copy is a pass of its own over the memory, because a product reads each number once for
+// every tap and every tile of channels: rounded it reads half as much, and it would read relu_y as often.
+template <class Element>
+class Factor {
+ public:
+  // count: a multiple of a pack; numbers, relu_y: 16-byte aligned.
+  Factor(std::int64_t count, const float* numbers, const float* relu_y = nullptr);
+
+  const Element* data() const { return data_; }
 
  private:
-  std::optional<Scratch> masked_;
-  const float* data_;
+  std::optional<Scratch> copy_;
+  const Element* data_;
 };
 
 }  // namespace acol::cuda::mma

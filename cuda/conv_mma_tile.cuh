@@ -1,10 +1,11 @@
 // One block's part of a product C = A B on tensor cores: the pieces of A and B in shared memory, the way from there to
 // a warp's registers, and the multiplications.
 //
-// A block computes a tile of C, each of its warps a smaller tile of that, in steps of 16 terms. Tensor cores take
-// matrices of 16x8 or 8x8 numbers that the lanes of a warp hold in pieces (ptx.cuh): lane 4 g + t holds numbers of row
-// g (of A) or column g (of B). Which numbers make up such a matrix is free: any 8 rows, and any terms, the same of A
-// and B. They are chosen so that all that a lane needs lies in packs of four floats:
+// A block computes a tile of C, each of its warps a smaller tile of that, in steps of 16 terms (of 32 in bf16, whose
+// tiles are in conv_mma_bf16.cuh). Tensor cores take matrices of 16x8 or 8x8 numbers that the lanes of a warp hold in
+// pieces (ptx.cuh): lane 4 g + t holds numbers of row g (of A) or column g (of B). Which numbers make up such a matrix
+// is free: any 8 rows, and any terms, the same of A and B. They are chosen so that all that a lane needs lies in packs
+// of four floats:
 //   - terms: of 16, lane t of a row has the terms 4 t, 4 t + 1, 4 t + 2, 4 t + 3;
 //   - rows: of 32, lane g has the rows 4 g, 4 g + 1, 4 g + 2, 4 g + 3; they belong to four different matrices.
 // So a lane reads a square of 4 x 4 numbers, in four packs along the terms if these lie side by side in memory, along
@@ -32,6 +33,10 @@ struct TileShape {
   // Of a multiprocessor's 65536 registers: what the sums take, and as many and some more for all else.
   static constexpr int blocks_at_once = threads > 128 ? 1 : warp_rows > 32 ? 2 : 3;
   static_assert(warp_rows % 32 == 0 && warp_columns % 32 == 0);
+
+  // Where the tile of this thread's warp begins in that of its block.
+  __device__ static int first_row() { return static_cast<int>(threadIdx.x) / 32 / warps_across * warp_rows; }
+  __device__ static int first_column() { return static_cast<int>(threadIdx.x) / 32 % warps_across * warp_columns; }
 };
 
 // Where this thread is in its warp.
@@ -44,11 +49,21 @@ struct Square {
   float at[4][4];
 };
 
-// 16 terms of `Rows` rows, the terms of a row side by side ("K-major"). The pack behind them is padding: with rows of 5
-// packs, lane (g, t) reads at bank 80 g + 4 t, which is 16 g + 4 t, so that two g and four t make 32 banks.
+// The terms of a step of `Rows` rows, those of a row side by side ("K-major").
+template <class Element, int Rows>
+struct RowTile;
+// The same with the rows of a term side by side ("MN-major").
+template <class Element, int Rows>
+struct TermTile;
+// A lane's part of its warp's tile of C.
+template <class Element, class Tile>
+class Sums;
+
+// The pack behind the terms is padding: with rows of 5 packs, lane (g, t) reads at bank 80 g + 4 t, which is 16 g + 4
+// t, so that two g and four t make 32 banks.
 template <int Rows>
-struct RowTile {
-  Floats4 pack[Rows][depth / 4 + 1];
+struct RowTile<float, Rows> {
+  Floats4 pack[Rows][5];
 
   // Rows first_row to first_row + 31.
   __device__ Square square(int first_row, Lane lane) const {
@@ -63,13 +78,14 @@ struct RowTile {
   }
 };
 
-// The same with the rows of a term side by side ("MN-major"). Term 4 t + j lies at place 4 j + t: so the four t of a
-// read are neighbours, and with a padding of two packs they are 8 banks apart, and the g 4 banks.
+// Term 4 t + j lies at place 4 j + t: so the four t of a read are neighbours, and with a padding of two packs they are
+// 8 banks apart, and the g 4 banks.
 template <int Rows>
-struct TermTile {
-  Floats4 pack[depth][Rows / 4 + 2];
+struct TermTile<float, Rows> {
+  Floats4 pack[depth<float>][Rows / 4 + 2];
 
   __device__ static int place(int term) { return term % 4 * 4 + term / 4; }
+  __device__ float at(int term, int row) const { return pack[term][row / 4].at[row % 4]; }  // of any order of terms
 
   __device__ Square square(int first_row, Lane lane) const {
     Square numbers;
@@ -89,22 +105,6 @@ struct TermTile {
 
 template <Precision precision>
 struct Terms;
-
-template <>
-struct Terms<Precision::bf16> {
-  unsigned pair[2];
-
-  __device__ __forceinline__ void set(const float (&x)[4]) {
-    pair[0] = pack_bf16(x[0], x[1]);
-    pair[1] = pack_bf16(x[2], x[3]);
-  }
-};
-
-__device__ __forceinline__ void multiply_add(float (&sums)[4], const Terms<Precision::bf16>& upper,
-                                             const Terms<Precision::bf16>& lower,
-                                             const Terms<Precision::bf16>& column) {
-  multiply_add_bf16(sums, {upper.pair[0], lower.pair[0], upper.pair[1], lower.pair[1]}, column.pair);
-}
 
 template <>
 struct Terms<Precision::tf32> {
@@ -162,11 +162,10 @@ __device__ __forceinline__ void multiply_add(float (&sums)[4], const Terms<Preci
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-// A lane's part of its warp's tile of C. Rows 32 h to 32 h + 31 make two matrices of 16 rows, 2 h and 2 h + 1: row
-// 32 h + 4 g + i is row g + i % 2 * 8 of matrix 2 h + i / 2. Column 32 k + 4 g + i is column g of matrix 4 k + i of 8
-// columns.
+// Rows 32 h to 32 h + 31 make two matrices of 16 rows, 2 h and 2 h + 1: row 32 h + 4 g + i is row g + i % 2 * 8 of
+// matrix 2 h + i / 2. Column 32 k + 4 g + i is column g of matrix 4 k + i of 8 columns.
 template <class Tile>
-class Sums {
+class Sums<float, Tile> {
  public:
   // Adds the products of 16 terms of the block's tiles.
   template <Precision precision, class TileA, class TileB>
@@ -174,13 +173,13 @@ class Sums {
     Terms<precision> columns[4 * across];
 #pragma unroll
     for (int k = 0; k < across; ++k) {
-      const Square square = b.square(first_column() + 32 * k, lane_);
+      const Square square = b.square(Tile::first_column() + 32 * k, lane_);
 #pragma unroll
       for (int i = 0; i < 4; ++i) columns[4 * k + i].set(square.at[i]);
     }
 #pragma unroll
     for (int h = 0; h < down; ++h) {
-      const Square square = a.square(first_row() + 32 * h, lane_);
+      const Square square = a.square(Tile::first_row() + 32 * h, lane_);
 #pragma unroll
       for (int m = 0; m < 2; ++m) {
         Terms<precision> upper, lower;
@@ -206,16 +205,13 @@ class Sums {
             Floats4 pack;
 #pragma unroll
             for (int n = 0; n < 4; ++n) pack.at[n] = at_[2 * h + i / 2][4 * k + n][i % 2 * 2 + second];
-            write(first_row() + 32 * h + 4 * lane_.g + i, first_column() + 32 * k + 4 * (2 * lane_.t + second), pack);
+            write(Tile::first_row() + 32 * h + 4 * lane_.g + i,
+                  Tile::first_column() + 32 * k + 4 * (2 * lane_.t + second), pack);
           }
   }
 
  private:
   static constexpr int down = Tile::warp_rows / 32, across = Tile::warp_columns / 32;
-
-  __device__ static int warp() { return static_cast<int>(threadIdx.x) / 32; }
-  __device__ static int first_row() { return warp() / Tile::warps_across * Tile::warp_rows; }
-  __device__ static int first_column() { return warp() % Tile::warps_across * Tile::warp_columns; }
 
   Lane lane_;
   float at_[2 * down][4 * across][4] = {};

@@ -35,7 +35,9 @@ struct Kernels {
   void (*conv2d_forward)(const Conv2dGeometry&, const T* x, const T* w, const T* bias, bool relu, T* y);
   // dx += sum over the outputs that read it: dx[n, p stride - pad + r dilation, ..., c] += dy[n,p,q,o] w[o,r,s,c].
   // `relu_y`: null, or the y that forward with `relu` gave; then dy counts as 0 where relu_y is not above 0.
-  void (*conv2d_backward_data)(const Conv2dGeometry&, const T* dy, const T* relu_y, const T* w, T* dx);
+  // `relu_x`: null, or x, if it is the output of a ReLU, which lets no gradient through where x is not above 0. A table
+  // that can save the ReLU's own backward pass that work adds nothing there and returns true; others ignore it.
+  bool (*conv2d_backward_data)(const Conv2dGeometry&, const T* dy, const T* relu_y, const T* w, const T* relu_x, T* dx);
   // dw[o,r,s,c] += sum_{n,p,q} dy[n,p,q,o] x[n, p stride - pad + r dilation, ..., c]; db[o] += sum dy (db may be null).
   void (*conv2d_backward_weights)(const Conv2dGeometry&, const T* dy, const T* relu_y, const T* x, T* dw, T* db);
 
@@ -106,8 +108,8 @@ struct Kernels {
   void (*erase_forward)(int batch, int pixels, int channels, const T* x, const T* heat, T threshold, T* y);
   void (*erase_backward)(int batch, int pixels, int channels, const T* heat, T threshold, const T* dy, T* dx);
 
-  // sums[i] = sum of x[i]^2 over its counts[i] numbers, in double, in a fixed order. Together, so that a device is waited
-  // for once: the lists counts, x and sums are the host's, only what x[i] points to is the device's.
+  // sums[i] = sum of x[i]^2 over its counts[i] numbers, in double, in a fixed order. Together, so that a device is
+  // waited for once: the lists counts, x and sums are the host's, only what x[i] points to is the device's.
   void (*sums_of_squares)(int arrays, const std::int64_t* counts, const T* const* x, double* sums);
   // SGD as PyTorch writes it: g = scale dw + decay w; v = momentum v + g; w -= rate (nesterov ? g + momentum v : v).
   void (*sgd_step)(std::int64_t count, T rate, T momentum, T decay, bool nesterov, T scale, const T* dw, T* v, T* w);

@@ -4,7 +4,8 @@
 
 // conv2d
 void conv2d_forward(const Conv2dGeometry& g, const float* x, const float* w, const float* bias, bool relu, float* y);
-void conv2d_backward_data(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* w, float* dx);
+bool conv2d_backward_data(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* w,
+                          const float* relu_x, float* dx);
 void conv2d_backward_weights(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* x, float* dw,
                              float* db);
 

@@ -149,7 +149,7 @@ TEST_CASE("bench conv saves what the reference computes, too") {
     Tensor db = Tensor::zeros({g.out_c});
     const Kernels<float>& reference = reference_kernels<float>();
     reference.conv2d_forward(g, x.f32(), w.f32(), t.at("bias").f32(), false, y.f32());
-    reference.conv2d_backward_data(g, dy.f32(), nullptr, w.f32(), dx.f32());
+    reference.conv2d_backward_data(g, dy.f32(), nullptr, w.f32(), nullptr, dx.f32());
     reference.conv2d_backward_weights(g, dy.f32(), nullptr, x.f32(), dw.f32(), db.f32());
     CHECK(largest_difference(t.at("y"), y) < 1e-4);
     CHECK(largest_difference(t.at("dx"), dx) < 1e-4);

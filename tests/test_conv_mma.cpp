@@ -1,6 +1,6 @@
 // Convolution on tensor cores: every pass in every precision against the reference in double, over sizes that are no
 // multiples of a tile. The rounded precisions are held twice: loosely to the exact result, and as tightly as float sums
-// allow to the result of rounded factors.
+// allow to the result of rounded factors. Behind dw stands db, which is made in the same pass.
 #include <cuda_runtime.h>
 #include <doctest/doctest.h>
 
@@ -54,7 +54,7 @@ class CardNumbers {
 
 // What the passes read, and what they add to.
 struct Numbers {
-  Floats x, w, bias, dy, relu_y, dx, dw;
+  Floats x, w, bias, dy, relu_y, dx, dw, db;
 
   Numbers(const Conv2dGeometry& g, RandomStream random)
       : x(uniform(random, g.x_shape().count())),
@@ -63,7 +63,8 @@ struct Numbers {
         dy(uniform(random, g.y_shape().count())),
         relu_y(uniform(random, g.y_shape().count())),
         dx(uniform(random, g.x_shape().count())),
-        dw(uniform(random, g.w_shape().count())) {}
+        dw(uniform(random, g.w_shape().count())),
+        db(uniform(random, g.out_c)) {}
 
   // The factors of products as `round` leaves them.
   template <class Round>
@@ -75,7 +76,8 @@ struct Numbers {
   }
   Numbers magnitudes() const {
     Numbers positive = with_factors([](float value) { return std::abs(value); });
-    positive.bias = absolute(bias), positive.dx = absolute(dx), positive.dw = absolute(dw);
+    positive.bias = absolute(bias), positive.dx = absolute(dx), positive.dw = absolute(dw), positive.db = absolute(db);
+    positive.relu_y = absolute(relu_y);
     return positive;
   }
 };
@@ -83,12 +85,18 @@ struct Numbers {
 enum class Pass { forward, backward_data, backward_weights };
 constexpr Pass passes[] = {Pass::forward, Pass::backward_data, Pass::backward_weights};
 
-// One call: `fused`: with bias and ReLU.
+// One call; `fused`: with bias and ReLU in forward, in backward with the masks of ReLUs and the gradient of the bias.
 struct Call {
   Pass pass;
   Conv2dGeometry g;
   bool fused;
 };
+
+template <class T>
+std::vector<T> both(std::vector<T> first, const std::vector<T>& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
 
 Floats on_card(const Call& call, Precision precision, const Numbers& numbers) {
   CardNumbers x(numbers.x), w(numbers.w), bias(numbers.bias), dy(numbers.dy), relu_y(numbers.relu_y);
@@ -101,12 +109,14 @@ Floats on_card(const Call& call, Precision precision, const Numbers& numbers) {
   }
   if (call.pass == Pass::backward_data) {
     CardNumbers dx(numbers.dx);
-    REQUIRE(cuda::mma_backward_data(precision, call.g, dy.data(), mask, w.data(), dx.data()));
+    REQUIRE(cuda::mma_backward_data(precision, call.g, dy.data(), mask, w.data(), call.fused ? x.data() : nullptr,
+                                    dx.data()));
     return dx.result();
   }
-  CardNumbers dw(numbers.dw);
-  REQUIRE(cuda::mma_backward_weights(precision, call.g, dy.data(), mask, x.data(), dw.data()));
-  return dw.result();
+  CardNumbers dw(numbers.dw), db(numbers.db);
+  REQUIRE(cuda::mma_backward_weights(precision, call.g, dy.data(), mask, x.data(), dw.data(),
+                                     call.fused ? db.data() : nullptr));
+  return both(dw.result(), db.result());
 }
 
 std::vector<double> exact(const Call& call, const Numbers& numbers) {
@@ -122,12 +132,12 @@ std::vector<double> exact(const Call& call, const Numbers& numbers) {
   }
   if (call.pass == Pass::backward_data) {
     std::vector<double> dx = doubles(numbers.dx);
-    kernels.conv2d_backward_data(call.g, dy.data(), mask, w.data(), dx.data());
+    kernels.conv2d_backward_data(call.g, dy.data(), mask, w.data(), call.fused ? x.data() : nullptr, dx.data());
     return dx;
   }
-  std::vector<double> dw = doubles(numbers.dw);
-  kernels.conv2d_backward_weights(call.g, dy.data(), mask, x.data(), dw.data(), nullptr);
-  return dw;
+  std::vector<double> dw = doubles(numbers.dw), db = doubles(numbers.db);
+  kernels.conv2d_backward_weights(call.g, dy.data(), mask, x.data(), dw.data(), call.fused ? db.data() : nullptr);
+  return both(dw, db);
 }
 
 // |got - want| / |want|
@@ -147,10 +157,17 @@ float rounded(float value, int bits, bool ties_to_even) {
   return static_cast<float>(std::ldexp(ties_to_even ? std::nearbyint(scaled) : std::round(scaled), exponent - bits));
 }
 
-float factor_of(Precision precision, float value) {
-  return precision == Precision::fp32   ? value
-         : precision == Precision::tf32 ? rounded(value, 11, false)
-                                        : rounded(value, 8, true);
+// Without eights of channels bf16 is TF32. What db adds up is rounded in bf16 only.
+Numbers rounded_for(Precision precision, const Call& call, const Numbers& numbers) {
+  const bool eights = call.g.in_c % 8 == 0 && call.g.out_c % 8 == 0;
+  if (precision == Precision::bf16 && eights)
+    return numbers.with_factors([](float value) { return rounded(value, 8, true); });
+  return numbers.with_factors([](float value) { return rounded(value, 11, false); });
+}
+
+// The gradients of the biases behind those of the weights are no products.
+bool exact_bias(Precision precision, const Call& call) {
+  return precision == Precision::tf32 || call.g.in_c % 8 != 0 || call.g.out_c % 8 != 0;
 }
 
 double terms_of(const Call& call) {
@@ -162,17 +179,18 @@ double terms_of(const Call& call) {
 
 void check_call(const Call& call, const Numbers& numbers, const Precisions& checked = precisions) {
   const std::vector<double> want = exact(call, numbers);
-  const std::vector<double> magnitude = exact({call.pass, call.g, false}, numbers.magnitudes());
+  const std::vector<double> magnitude =
+      exact({call.pass, call.g, call.pass == Pass::backward_weights}, numbers.magnitudes());
   const double worst[] = {1e-6, 1e-3, 1e-2};
   for (const Precision precision : checked) {
     INFO(message(describe(call.g), " pass ", static_cast<int>(call.pass), call.fused ? " fused " : " ",
                  name_of(precision)));
     const Floats got = on_card(call, precision, numbers);
     CHECK(relative_error(got, want) <= worst[static_cast<int>(precision)]);
-    const std::vector<double> want_rounded =
-        precision == Precision::fp32
-            ? want
-            : exact(call, numbers.with_factors([&](float value) { return factor_of(precision, value); }));
+    std::vector<double> want_rounded =
+        precision == Precision::fp32 ? want : exact(call, rounded_for(precision, call, numbers));
+    if (call.pass == Pass::backward_weights && exact_bias(precision, call))
+      std::copy(want.end() - call.g.out_c, want.end(), want_rounded.end() - call.g.out_c);
     std::string wrong;
     for (std::size_t i = 0; i < want.size() && wrong.empty(); ++i)
       if (!(std::abs(static_cast<double>(got[i]) - want_rounded[i]) <= float_error(terms_of(call), magnitude[i])))
@@ -205,6 +223,9 @@ TEST_CASE("conv on tensor cores: chosen shapes") {
       {3, 1, 1, 20, 68, 1, 1, 1, 1, 0, 0, 1, 1},    // a linear layer
       {1, 3, 2, 4, 8, 3, 3, 1, 1, 2, 2, 1, 1},      // more padding than image
       {2, 9, 7, 8, 20, 3, 3, 1, 1, 1, 1, 1, 1},     //
+      {1, 1, 2, 8, 8, 1, 1, 1, 1, 0, 0, 1, 1},      // the smallest of bf16
+      {2, 9, 7, 24, 40, 3, 3, 1, 1, 1, 1, 1, 1},    //
+      {1, 7, 9, 136, 72, 3, 3, 1, 1, 1, 1, 1, 1},   //
       {1, 9, 11, 20, 4, 5, 5, 1, 1, 2, 2, 1, 1},    // 25 taps
       {1, 5, 7, 64, 68, 1, 1, 1, 1, 0, 0, 1, 1},    // more than one tile of outputs
       {1, 7, 6, 132, 64, 3, 3, 1, 1, 1, 1, 1, 1},   // many steps
@@ -237,7 +258,7 @@ TEST_CASE("conv on tensor cores: shapes that reach every tile, several rounds of
 
 TEST_CASE("conv on tensor cores: a NaN or an infinity reaches the outputs that read it, and no other") {
   if (skipped()) return;
-  const Conv2dGeometry g{2, 7, 6, 8, 12, 3, 3, 1, 1, 1, 1, 1, 1};
+  const Conv2dGeometry g{2, 7, 6, 8, 16, 3, 3, 1, 1, 1, 1, 1, 1};
   const Numbers tame(g, test_stream(20));
   for (const float bad : {NAN, INFINITY, -INFINITY})
     for (const Pass pass : passes) {
@@ -278,8 +299,8 @@ TEST_CASE("conv on tensor cores: what it leaves to others, it leaves alone") {
     const float *const in = a.data() + off_a, *const other = b.data() + off_b;
     float* const out = c.data() + off_c;
     return !cuda::mma_forward(Precision::bf16, g, in, other, nullptr, false, out) &&
-           !cuda::mma_backward_data(Precision::bf16, g, in, nullptr, other, out) &&
-           !cuda::mma_backward_weights(Precision::bf16, g, in, nullptr, other, out);
+           !cuda::mma_backward_data(Precision::bf16, g, in, nullptr, other, nullptr, out) &&
+           !cuda::mma_backward_weights(Precision::bf16, g, in, nullptr, other, out, nullptr);
   };
   const Conv2dGeometry good{1, 4, 4, 8, 8, 1, 1, 1, 1, 0, 0, 1, 1};
   Conv2dGeometry odd_inputs = good, odd_outputs = good, strided = good;
@@ -290,9 +311,10 @@ TEST_CASE("conv on tensor cores: what it leaves to others, it leaves alone") {
   CHECK(all_refuse(good, 0, 2, 0));
   CHECK(all_refuse(good, 0, 0, 3));
   CHECK(!cuda::mma_forward(Precision::tf32, good, a.data(), b.data(), b.data() + 1, false, c.data()));
-  CHECK(!cuda::mma_backward_data(Precision::tf32, good, a.data(), b.data() + 1, b.data(), c.data()));
-  CHECK(!cuda::mma_backward_data(Precision::fp32, strided, a.data(), nullptr, b.data(), c.data()));
+  CHECK(!cuda::mma_backward_data(Precision::tf32, good, a.data(), b.data() + 1, b.data(), nullptr, c.data()));
+  CHECK(!cuda::mma_backward_data(Precision::fp32, good, a.data(), nullptr, b.data(), b.data() + 1, c.data()));
+  CHECK(!cuda::mma_backward_data(Precision::fp32, strided, a.data(), nullptr, b.data(), nullptr, c.data()));
   CHECK(c.result() == Floats(4096, 7.0f));
-  CHECK(cuda::mma_backward_data(Precision::fp32, good, a.data(), nullptr, b.data(), c.data()));
+  CHECK(cuda::mma_backward_data(Precision::fp32, good, a.data(), nullptr, b.data(), nullptr, c.data()));
   CHECK(c.result() != Floats(4096, 7.0f));
 }

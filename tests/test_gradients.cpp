@@ -133,6 +133,22 @@ TEST_CASE("conv2d: a fused ReLU is conv2d then relu; frozen inputs change nothin
   }
 }
 
+TEST_CASE("conv2d of a fused ReLU's output, alone and beside consumers that mask nothing") {
+  Draw draw(3);
+  const Variables inputs{draw.uniform({2, 5, 4, 3}), draw.uniform({4, 3, 3, 3}), draw.uniform({4}),
+                         draw.uniform({4, 3, 3, 4})};
+  const Conv2dOptions fused{.pad = {1, 1}, .relu = true}, plain{.pad = {1, 1}};
+  const auto inner = [=](const Variables& in) { return conv2d(in[0], in[1], in[2], fused); };
+  REQUIRE(off_kink(conv2d(inputs[0], inputs[1], inputs[2], plain).value()));
+  check_gradients([=](const Variables& in) { return conv2d(inner(in), in[3], {}, plain); }, inputs);
+  check_gradients(
+      [=](const Variables& in) {
+        const Variable y = inner(in);
+        return add(conv2d(y, in[3], {}, plain), y);
+      },
+      inputs);
+}
+
 TEST_CASE("linear") {
   Draw draw(3);
   const auto f = [](const Variables& in) { return linear(in[0], in[1], in.size() > 2 ? in[2] : Variable()); };

@@ -1,6 +1,7 @@
 // The tape: which gradients arrive where, what is kept and what is freed.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -261,4 +262,36 @@ TEST_CASE("gradients repeat bit for bit") {
   const std::vector<float> once = gradients(), twice = gradients();
   CHECK(std::memcmp(once.data(), twice.data(), once.size() * sizeof(float)) == 0);
   for (const float g : once) CHECK(std::isfinite(g));
+}
+
+TEST_CASE("behind a ReLU, its operation is told whether all consumers left out what it would not let through") {
+  // y = x, a result that says it is a ReLU's; `masked` of its consumers say that they masked their gradient.
+  const auto told = [](int consumers, int masked, bool is_relu) {
+    Variable x = number(1);
+    int seen = -1;
+    Variable y = watched(x, [&](const Tensor& dy, InputGradients& dx) {
+      seen = dx.dy_is_masked() ? 1 : 0;
+      pass_on(dy, dx);
+    });
+    if (is_relu) y.mark_relu();
+    Variable sum = y;
+    for (int i = 0; i < consumers; ++i) {
+      const Variable used = watched(y, [=](const Tensor& dy, InputGradients& dx) {
+        CHECK(dx.is_behind_relu(0) == is_relu);
+        pass_on(dy, dx);
+        if (i < masked)
+          for (std::int64_t k = 0; k < 2 * dy.count(); ++k) dx.masked(0);  // pass_on asks twice a number
+      });
+      sum = i == 0 ? used : add(sum, used);
+    }
+    sum.backward();
+    CHECK(x.grad().at(0) == std::max(1, consumers));
+    return seen;
+  };
+  CHECK(told(1, 1, true) == 1);
+  CHECK(told(3, 3, true) == 1);
+  CHECK(told(3, 2, true) == 0);
+  CHECK(told(1, 0, true) == 0);
+  CHECK(told(0, 0, true) == 0);  // backward starts there
+  CHECK(told(1, 0, false) == 0);
 }

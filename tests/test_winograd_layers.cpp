@@ -30,7 +30,7 @@ Buffer<double> reference_pass(ConvPass pass, const Layer& layer, bool relu) {
       k.conv2d_forward(layer.g, x.data(), w.data(), bias.data(), relu, y.data());
       return y;
     case ConvPass::backward_data:
-      k.conv2d_backward_data(layer.g, dy.data(), relu ? relu_y.data() : nullptr, w.data(), dx.data());
+      k.conv2d_backward_data(layer.g, dy.data(), relu ? relu_y.data() : nullptr, w.data(), nullptr, dx.data());
       return dx;
     case ConvPass::backward_weights:
       break;

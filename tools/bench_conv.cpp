@@ -64,7 +64,7 @@ void forward(const Conv2dGeometry& g, bool relu, Data& data) {
 // `relu`: the gradient passes where forward with `relu` left something in y.
 void backward_data(const Conv2dGeometry& g, bool relu, Data& data) {
   kernels<float>().conv2d_backward_data(g, data.dy.data<float>(), relu ? data.y.data<float>() : nullptr,
-                                        data.w.data<float>(), data.dx.data<float>());
+                                        data.w.data<float>(), nullptr, data.dx.data<float>());
 }
 void backward_weights(const Conv2dGeometry& g, bool relu, Data& data) {
   kernels<float>().conv2d_backward_weights(g, data.dy.data<float>(), relu ? data.y.data<float>() : nullptr,

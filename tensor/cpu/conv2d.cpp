@@ -17,12 +17,14 @@ void conv2d_forward(const Conv2dGeometry& g, const float* x, const float* w, con
     winograd::forward(g, plan, x, w, bias, relu, y);
 }
 
-void conv2d_backward_data(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* w, float* dx) {
+bool conv2d_backward_data(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* w, const float*,
+                          float* dx) {
   const ConvPlan plan = conv2d_plan(g, ConvPass::backward_data);
   if (plan.method == ConvMethod::direct)
     direct::backward_data(g, dy, relu_y, w, dx);
   else
     winograd::backward_data(g, plan, dy, relu_y, w, dx);
+  return false;
 }
 
 void conv2d_backward_weights(const Conv2dGeometry& g, const float* dy, const float* relu_y, const float* x, float* dw,

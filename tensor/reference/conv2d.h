@@ -69,16 +69,21 @@ class SumGradient {
 };
 
 template <class T>
-void conv2d_backward_data(const Conv2dGeometry& g, const T* dy, const T* relu_y, const T* weight, T* dx) {
+bool conv2d_backward_data(const Conv2dGeometry& g, const T* dy, const T* relu_y, const T* weight, const T* relu_x,
+                          T* dx) {
   const int C = g.in_c, O = g.out_c;
   const Array4 W{weight, g.filter_h, g.filter_w, C};
   const SumGradient<T> DY(g, dy, relu_y);
   const Array4 DX{dx, g.in_h, g.in_w, C};
+  const Array4 X{relu_x != nullptr ? relu_x : dx, g.in_h, g.in_w, C};
 
   for_each_tap(g, [&](int n, int p, int q, int h, int w, int r, int s) {
-    for (int o = 0; o < O; ++o)
-      for (int c = 0; c < C; ++c) DX(n, h, w, c) += DY(n, p, q, o) * W(o, r, s, c);
+    for (int c = 0; c < C; ++c) {
+      if (relu_x != nullptr && !(X(n, h, w, c) > 0)) continue;
+      for (int o = 0; o < O; ++o) DX(n, h, w, c) += DY(n, p, q, o) * W(o, r, s, c);
+    }
   });
+  return relu_x != nullptr;
 }
 
 template <class T>
