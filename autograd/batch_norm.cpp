@@ -33,26 +33,28 @@ Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& be
 
   const Tensor x_value = x.value(), gamma_value = gamma.value();
   // Copies, not the running tensors themselves: a later training step may move those before backward runs.
-  Tensor mean = options.training ? Tensor::empty({channels}, x.dtype()) : running_mean.clone();
-  Tensor variance = options.training ? Tensor::empty({channels}, x.dtype()) : running_variance.clone();
+  Tensor mean = options.training ? Tensor::empty({channels}, gamma.dtype()) : running_mean.clone();
+  Tensor variance = options.training ? Tensor::empty({channels}, gamma.dtype()) : running_variance.clone();
   Tensor y = Tensor::empty(x.shape(), x.dtype());
-  with_scalar(x.dtype(), [&]<class T>() {
+  with_activation(x.dtype(), [&]<class T>() {
+    using P = ParameterOf<T>;
     const Kernels<T>& k = kernels<T>();
     if (options.training) {
-      k.batch_norm_statistics(rows, channels, x_value.data<T>(), mean.data<T>(), variance.data<T>());
+      k.batch_norm_statistics(rows, channels, x_value.data<T>(), mean.data<P>(), variance.data<P>());
       // The running variance is the unbiased one: m / (m - 1) the batch's.
       const double unbiased = static_cast<double>(rows) / static_cast<double>(rows - 1);
-      k.move_average(channels, options.momentum, 1, mean.data<T>(), running_mean.data<T>());
-      k.move_average(channels, options.momentum, unbiased, variance.data<T>(), running_variance.data<T>());
+      k.move_average(channels, options.momentum, 1, mean.data<P>(), running_mean.data<P>());
+      k.move_average(channels, options.momentum, unbiased, variance.data<P>(), running_variance.data<P>());
     }
-    k.batch_norm_forward(rows, channels, x_value.data<T>(), mean.data<T>(), variance.data<T>(), gamma_value.data<T>(),
-                         beta.value().data<T>(), static_cast<T>(options.epsilon), y.data<T>());
+    k.batch_norm_forward(rows, channels, x_value.data<T>(), mean.data<P>(), variance.data<P>(), gamma_value.data<P>(),
+                         beta.value().data<P>(), static_cast<P>(options.epsilon), y.data<T>());
   });
   const auto backward = [=](const Tensor& dy, InputGradients& dx) {
-    with_scalar(dy.dtype(), [&]<class T>() {
-      kernels<T>().batch_norm_backward(rows, channels, x_value.data<T>(), mean.data<T>(), variance.data<T>(),
-                                       gamma_value.data<T>(), static_cast<T>(options.epsilon), options.training,
-                                       dy.data<T>(), dx.data<T>(0), dx.data<T>(1), dx.data<T>(2));
+    with_activation(dy.dtype(), [&]<class T>() {
+      using P = ParameterOf<T>;
+      kernels<T>().batch_norm_backward(rows, channels, x_value.data<T>(), mean.data<P>(), variance.data<P>(),
+                                       gamma_value.data<P>(), static_cast<P>(options.epsilon), options.training,
+                                       dy.data<T>(), dx.data<T>(0), dx.data<P>(1), dx.data<P>(2));
     });
   };
   return Variable::record("batch_norm", y, {x, gamma, beta}, backward);

@@ -24,10 +24,10 @@ inline void check_layout(const char* operation, const char* name, const Variable
   check_layout(operation, name, variable.value(), rank, layout);
 }
 
-// All inputs of one operation have one element type, x's.
+// The parameters of an operation have the element type that goes with x's.
 inline void check_dtype(const char* operation, const char* name, const Tensor& tensor, const Tensor& x) {
-  const auto type = [](const Tensor& t) { return t.dtype() == DType::float64 ? "float64" : "float32"; };
-  check(tensor.dtype() == x.dtype(), operation, ": ", name, " is ", type(tensor), " but x is ", type(x));
+  check(tensor.dtype() == parameter_type(x.dtype()), operation, ": ", name, " is ", name_of(tensor.dtype()),
+        " but x is ", name_of(x.dtype()));
 }
 
 // One number per channel: gamma, a bias, ...

@@ -20,9 +20,10 @@ Variable apply(const char* operation, const Variable& x, const Variable& w, cons
   const Tensor w_value = w.value(), bias_value = bias.defined() ? bias.value() : Tensor();
   const auto forward = [=](const Tensor& x_value) {
     Tensor y = Tensor::empty(y_shape, x_value.dtype());
-    with_scalar(x_value.dtype(), [&]<class T>() {
-      kernels<T>().conv2d_forward(g, x_value.data<T>(), w_value.data<T>(),
-                                  bias_value.defined() ? bias_value.data<T>() : nullptr, relu, y.data<T>());
+    with_activation(x_value.dtype(), [&]<class T>() {
+      using P = ParameterOf<T>;
+      kernels<T>().conv2d_forward(g, x_value.data<T>(), w_value.data<P>(),
+                                  bias_value.defined() ? bias_value.data<P>() : nullptr, relu, y.data<T>());
     });
     return y;
   };
@@ -34,18 +35,19 @@ Variable apply(const char* operation, const Variable& x, const Variable& w, cons
   const Saved x_kept = w.requires_grad() || bias.requires_grad() ? x_saved : Saved();  // frozen filters need no x
   Variable result = Variable::record(
       operation, y, {x, w, bias}, [g, relu, w_value, mask, x_kept](const Tensor& dy, InputGradients& dx) {
-        with_scalar(dy.dtype(), [&]<class T>() {
+        with_activation(dy.dtype(), [&]<class T>() {
+          using P = ParameterOf<T>;
           const Kernels<T>& k = kernels<T>();
           const T* relu_y = relu && !dx.dy_is_masked() ? mask.value().data<T>() : nullptr;
           if (dx.wanted(1) || dx.wanted(2)) {
             // The kernel gives dw with db. Frozen filters with a free bias are rare: their dw is thrown away.
             Tensor unwanted = dx.wanted(1) ? Tensor() : Tensor::zeros(w_value.shape(), w_value.dtype());
-            T* dw = dx.wanted(1) ? dx.data<T>(1) : unwanted.data<T>();
-            k.conv2d_backward_weights(g, dy.data<T>(), relu_y, x_kept.value().data<T>(), dw, dx.data<T>(2));
+            P* dw = dx.wanted(1) ? dx.data<P>(1) : unwanted.data<P>();
+            k.conv2d_backward_weights(g, dy.data<T>(), relu_y, x_kept.value().data<T>(), dw, dx.data<P>(2));
           }
           if (!dx.wanted(0)) return;
           const Tensor relu_x = dx.is_behind_relu(0) ? x_kept.value() : Tensor();
-          if (k.conv2d_backward_data(g, dy.data<T>(), relu_y, w_value.data<T>(),
+          if (k.conv2d_backward_data(g, dy.data<T>(), relu_y, w_value.data<P>(),
                                      relu_x.defined() ? relu_x.data<T>() : nullptr, dx.data<T>(0)))
             dx.masked(0);
         });

@@ -12,14 +12,14 @@ Variable dropout(const Variable& x, double rate, const DropoutDraw& draw) {
   check(rate >= 0 && rate < 1, "dropout: rate must be in [0, 1), got ", rate);
   if (rate == 0) return x;
   Tensor y = Tensor::empty(x.shape(), x.dtype());
-  with_scalar(x.dtype(), [&]<class T>() {
-    kernels<T>().dropout_forward(y.count(), static_cast<T>(rate), draw.seed, draw.step, draw.layer, x.value().data<T>(),
-                                 y.data<T>());
+  with_activation(x.dtype(), [&]<class T>() {
+    kernels<T>().dropout_forward(y.count(), static_cast<ParameterOf<T>>(rate), draw.seed, draw.step, draw.layer,
+                                 x.value().data<T>(), y.data<T>());
   });
   return Variable::record("dropout", y, {x}, [rate, draw](const Tensor& dy, InputGradients& dx) {
-    with_scalar(dy.dtype(), [&]<class T>() {
-      kernels<T>().dropout_backward(dy.count(), static_cast<T>(rate), draw.seed, draw.step, draw.layer, dy.data<T>(),
-                                    dx.data<T>(0));
+    with_activation(dy.dtype(), [&]<class T>() {
+      kernels<T>().dropout_backward(dy.count(), static_cast<ParameterOf<T>>(rate), draw.seed, draw.step, draw.layer,
+                                    dy.data<T>(), dx.data<T>(0));
     });
   });
 }

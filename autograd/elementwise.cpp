@@ -23,23 +23,25 @@ void check_equal(const char* operation, const Variable& a, const Variable& b) {
 Variable relu(const Variable& x) {
   check_defined("relu", "x", x);
   Tensor y = Tensor::empty(x.shape(), x.dtype());
-  with_scalar(x.dtype(), [&]<class T>() { kernels<T>().relu_forward(y.count(), x.value().data<T>(), y.data<T>()); });
+  with_activation(x.dtype(),
+                  [&]<class T>() { kernels<T>().relu_forward(y.count(), x.value().data<T>(), y.data<T>()); });
   return Variable::record("relu", y, {x}, [y](const Tensor& dy, InputGradients& dx) {
-    with_scalar(dy.dtype(),
-                [&]<class T>() { kernels<T>().relu_backward(dy.count(), y.data<T>(), dy.data<T>(), dx.data<T>(0)); });
+    with_activation(dy.dtype(), [&]<class T>() {
+      kernels<T>().relu_backward(dy.count(), y.data<T>(), dy.data<T>(), dx.data<T>(0));
+    });
   });
 }
 
 Variable add(const Variable& a, const Variable& b) {
   check_equal("add", a, b);
   Tensor y = Tensor::empty(a.shape(), a.dtype());
-  with_scalar(a.dtype(), [&]<class T>() {
+  with_activation(a.dtype(), [&]<class T>() {
     kernels<T>().add_forward(y.count(), a.value().data<T>(), b.value().data<T>(), y.data<T>());
   });
   return Variable::record("add", y, {a, b}, [](const Tensor& dy, InputGradients& dx) {
-    with_scalar(dy.dtype(), [&]<class T>() {
+    with_activation(dy.dtype(), [&]<class T>() {
       for (const int input : {0, 1})
-        if (dx.wanted(input)) kernels<T>().accumulate(dy.count(), T{1}, dy.data<T>(), dx.data<T>(input));
+        if (dx.wanted(input)) kernels<T>().accumulate(dy.count(), 1, dy.data<T>(), dx.data<T>(input));
     });
   });
 }
@@ -50,11 +52,11 @@ Variable multiply(const Variable& a, const Variable& b) {
   check_equal("multiply", a, b);
   const Tensor a_value = a.value(), b_value = b.value();
   Tensor y = Tensor::empty(a.shape(), a.dtype());
-  with_scalar(a.dtype(), [&]<class T>() {
+  with_activation(a.dtype(), [&]<class T>() {
     kernels<T>().multiply_forward(y.count(), a_value.data<T>(), b_value.data<T>(), y.data<T>());
   });
   return Variable::record("multiply", y, {a, b}, [a_value, b_value](const Tensor& dy, InputGradients& dx) {
-    with_scalar(dy.dtype(), [&]<class T>() {
+    with_activation(dy.dtype(), [&]<class T>() {
       const T *pa = a_value.data<T>(), *pb = b_value.data<T>(), *pdy = dy.data<T>();
       if (T* da = dx.data<T>(0)) kernels<T>().multiply_backward(dy.count(), pa, pb, pdy, da, nullptr);
       if (T* db = dx.data<T>(1)) kernels<T>().multiply_backward(dy.count(), pa, pb, pdy, nullptr, db);
@@ -66,11 +68,11 @@ Variable maximum(const Variable& a, const Variable& b) {
   check_equal("maximum", a, b);
   const Tensor a_value = a.value(), b_value = b.value();
   Tensor y = Tensor::empty(a.shape(), a.dtype());
-  with_scalar(a.dtype(), [&]<class T>() {
+  with_activation(a.dtype(), [&]<class T>() {
     kernels<T>().maximum_forward(y.count(), a_value.data<T>(), b_value.data<T>(), y.data<T>());
   });
   return Variable::record("maximum", y, {a, b}, [a_value, b_value](const Tensor& dy, InputGradients& dx) {
-    with_scalar(dy.dtype(), [&]<class T>() {
+    with_activation(dy.dtype(), [&]<class T>() {
       const T *pa = a_value.data<T>(), *pb = b_value.data<T>(), *pdy = dy.data<T>();
       if (T* da = dx.data<T>(0)) kernels<T>().maximum_backward(dy.count(), pa, pb, pdy, da, nullptr);
       if (T* db = dx.data<T>(1)) kernels<T>().maximum_backward(dy.count(), pa, pb, pdy, nullptr, db);

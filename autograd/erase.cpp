@@ -32,14 +32,14 @@ Variable erase(const Variable& x, const Tensor& heat, double threshold) {
   check(threshold >= 0 && threshold <= 1, "erase: threshold must be in [0, 1], got ", threshold);
   const int pixels = height * width;
   Tensor y = Tensor::empty(x.shape(), x.dtype());
-  with_scalar(x.dtype(), [&]<class T>() {
-    kernels<T>().erase_forward(batch, pixels, channels, x.value().data<T>(), heat.data<T>(), static_cast<T>(threshold),
-                               y.data<T>());
+  with_activation(x.dtype(), [&]<class T>() {
+    kernels<T>().erase_forward(batch, pixels, channels, x.value().data<T>(), heat.data<ParameterOf<T>>(),
+                               static_cast<ParameterOf<T>>(threshold), y.data<T>());
   });
   return Variable::record("erase", y, {x}, [=](const Tensor& dy, InputGradients& dx) {
-    with_scalar(dy.dtype(), [&]<class T>() {
-      kernels<T>().erase_backward(batch, pixels, channels, heat.data<T>(), static_cast<T>(threshold), dy.data<T>(),
-                                  dx.data<T>(0));
+    with_activation(dy.dtype(), [&]<class T>() {
+      kernels<T>().erase_backward(batch, pixels, channels, heat.data<ParameterOf<T>>(),
+                                  static_cast<ParameterOf<T>>(threshold), dy.data<T>(), dx.data<T>(0));
     });
   });
 }

@@ -1,5 +1,6 @@
 // Every differentiable operation. Activations are (N, H, W, C), filters (O, R, S, C). All inputs of one operation have
-// one element type. A wrong shape is an Error that names the operation, what it expected and what came.
+// one element type, but parameters beside bfloat16 activations are float32. A wrong shape is an Error that names the
+// operation, what it expected and what came.
 #pragma once
 
 #include <array>
@@ -31,8 +32,13 @@ struct Pool2dOptions {
 Variable max_pool2d(const Variable& x, const Pool2dOptions& options);
 // count_padding: zeros of the padding count in the mean (PyTorch's count_include_pad, its default).
 Variable avg_pool2d(const Variable& x, const Pool2dOptions& options, bool count_padding = true);
-// (N, H, W, C) -> (N, C).
+// (N, H, W, C) -> (N, C), of the type of parameters.
 Variable global_avg_pool(const Variable& x);
+
+// x in the type that a network's activations have with the device and the precision in use (activation_type() in
+// tensor/tensor.h), and back in that of parameters; x itself where that is its type.
+Variable to_activations(const Variable& x);
+Variable to_parameters(const Variable& x);
 
 Variable relu(const Variable& x);
 Variable add(const Variable& a, const Variable& b);

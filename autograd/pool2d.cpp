@@ -9,7 +9,8 @@
 //   average: y[n,p,q,c] = sum over the window of x / k. dx[n,h,v,c] = sum of dy[n,p,q,c] / k over the windows with (h,
 //   v)
 //            k: the taps inside the padded image (padding counts as zeros), or the taps inside the image
-//   global average: y[n,c] = mean over h, v of x[n,h,v,c]; y: (N, C). dx[n,h,v,c] = dy[n,c] / (H W)
+//   global average: y[n,c] = mean over h, v of x[n,h,v,c]; y: (N, C), of the type of parameters (tensor/bf16.h).
+//            dx[n,h,v,c] = dy[n,c] / (H W)
 #include "autograd/checks.h"
 #include "autograd/ops.h"
 #include "tensor/memory.h"
@@ -52,13 +53,13 @@ Variable max_pool2d(const Variable& x, const Pool2dOptions& options) {
   Tensor y = Tensor::empty(g.y_shape(), x.dtype());
   const auto winner = shared_buffer(static_cast<std::size_t>(y.count()), y.device());  // one byte a number of y
   const auto taps = [winner] { return reinterpret_cast<std::uint8_t*>(winner.get()); };
-  with_scalar(x.dtype(), [&]<class T>() {
+  with_activation(x.dtype(), [&]<class T>() {
     kernels<T>().max_pool_forward(g, x.value().data<T>(), y.data<T>(), taps());
     if (options.relu) kernels<T>().relu_forward(y.count(), y.data<T>(), y.data<T>());
   });
   const Tensor mask = options.relu ? y : Tensor();
   return Variable::record("max_pool2d", y, {x}, [g, taps, mask](const Tensor& dy, InputGradients& dx) {
-    with_scalar(dy.dtype(), [&]<class T>() {
+    with_activation(dy.dtype(), [&]<class T>() {
       Tensor dmax = dy;  // gradient of the maxima, before ReLU
       if (mask.defined()) {
         dmax = Tensor::zeros(dy.shape(), dy.dtype());
@@ -73,24 +74,25 @@ Variable avg_pool2d(const Variable& x, const Pool2dOptions& options, bool count_
   const Pool2dGeometry g = checked_geometry("avg_pool2d", x, options);
   check(!options.relu, "avg_pool2d: has no ReLU; apply relu() to its result");
   Tensor y = Tensor::empty(g.y_shape(), x.dtype());
-  with_scalar(x.dtype(),
-              [&]<class T>() { kernels<T>().avg_pool_forward(g, count_padding, x.value().data<T>(), y.data<T>()); });
+  with_activation(
+      x.dtype(), [&]<class T>() { kernels<T>().avg_pool_forward(g, count_padding, x.value().data<T>(), y.data<T>()); });
   return Variable::record("avg_pool2d", y, {x}, [g, count_padding](const Tensor& dy, InputGradients& dx) {
-    with_scalar(dy.dtype(),
-                [&]<class T>() { kernels<T>().avg_pool_backward(g, count_padding, dy.data<T>(), dx.data<T>(0)); });
+    with_activation(dy.dtype(),
+                    [&]<class T>() { kernels<T>().avg_pool_backward(g, count_padding, dy.data<T>(), dx.data<T>(0)); });
   });
 }
 
 Variable global_avg_pool(const Variable& x) {
   check_layout("global_avg_pool", "x", x, 4, "(N, H, W, C)");
   const int batch = x.shape()[0], pixels = x.shape()[1] * x.shape()[2], channels = x.shape()[3];
-  Tensor y = Tensor::empty({batch, channels}, x.dtype());
-  with_scalar(x.dtype(), [&]<class T>() {
-    kernels<T>().global_avg_pool_forward(batch, pixels, channels, x.value().data<T>(), y.data<T>());
+  const DType type = x.dtype();
+  Tensor y = Tensor::empty({batch, channels}, parameter_type(type));
+  with_activation(type, [&]<class T>() {
+    kernels<T>().global_avg_pool_forward(batch, pixels, channels, x.value().data<T>(), y.data<ParameterOf<T>>());
   });
   return Variable::record("global_avg_pool", y, {x}, [=](const Tensor& dy, InputGradients& dx) {
-    with_scalar(dy.dtype(), [&]<class T>() {
-      kernels<T>().global_avg_pool_backward(batch, pixels, channels, dy.data<T>(), dx.data<T>(0));
+    with_activation(type, [&]<class T>() {
+      kernels<T>().global_avg_pool_backward(batch, pixels, channels, dy.data<ParameterOf<T>>(), dx.data<T>(0));
     });
   });
 }

@@ -6,8 +6,8 @@ namespace acol {
 Variable reshape(const Variable& x, const Shape& shape) {
   check(x.shape().count() == shape.count(), "reshape: cannot see ", x.shape().str(), " as ", shape.str());
   return Variable::record("reshape", x.value().reshaped(shape), {x}, [](const Tensor& dy, InputGradients& dx) {
-    with_scalar(dy.dtype(),
-                [&]<class T>() { kernels<T>().accumulate(dy.count(), T{1}, dy.data<T>(), dx[0].data<T>()); });
+    with_activation(dy.dtype(),
+                    [&]<class T>() { kernels<T>().accumulate(dy.count(), 1, dy.data<T>(), dx[0].data<T>()); });
   });
 }
 

@@ -19,9 +19,9 @@ Variable resize(const Variable& x, int height, int width, Interpolation interpol
   g.out_w = width;
   g.interpolation = interpolation;
   Tensor y = Tensor::empty({g.batch, height, width, g.channels}, x.dtype());
-  with_scalar(x.dtype(), [&]<class T>() { kernels<T>().resize_forward(g, x.value().data<T>(), y.data<T>()); });
+  with_activation(x.dtype(), [&]<class T>() { kernels<T>().resize_forward(g, x.value().data<T>(), y.data<T>()); });
   return Variable::record("resize", y, {x}, [g](const Tensor& dy, InputGradients& dx) {
-    with_scalar(dy.dtype(), [&]<class T>() { kernels<T>().resize_backward(g, dy.data<T>(), dx.data<T>(0)); });
+    with_activation(dy.dtype(), [&]<class T>() { kernels<T>().resize_backward(g, dy.data<T>(), dx.data<T>(0)); });
   });
 }
 

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "cuda/index.cuh"
+#include "tensor/bf16.h"
 
 namespace acol::cuda {
 
@@ -16,19 +17,34 @@ struct alignas(sizeof(T) * width) Pack {
   T at[width];
 };
 
-// `aligned`: `from` is a multiple of the pack's size.
+// The numbers of a pack that are Bf16 in memory, as floats.
+template <int width>
+__device__ inline Pack<float, width> in_threads(const Pack<Bf16, width>& pack) {
+  Pack<float, width> numbers;
+  for (int i = 0; i < width; ++i) numbers.at[i] = pack.at[i];
+  return numbers;
+}
+template <class T, int width>
+__device__ inline const Pack<T, width>& in_threads(const Pack<T, width>& pack) {
+  return pack;
+}
+
+// Whatever T is, threads have floats, or for other types than Bf16 the numbers as they are. `aligned`: `from` is a
+// multiple of the pack's size.
 template <int width, class T>
-__device__ inline Pack<T, width> load(const T* from, bool aligned) {
-  if (aligned) return *reinterpret_cast<const Pack<T, width>*>(from);
-  Pack<T, width> pack;
+__device__ inline auto load(const T* from, bool aligned) {
+  if (aligned) return Pack<ParameterOf<T>, width>(in_threads(*reinterpret_cast<const Pack<T, width>*>(from)));
+  Pack<ParameterOf<T>, width> pack;
   for (int i = 0; i < width; ++i) pack.at[i] = from[i];
   return pack;
 }
 
 template <int width, class T>
-__device__ inline void store(const Pack<T, width>& pack, T* to, bool aligned) {
+__device__ inline void store(const Pack<ParameterOf<T>, width>& pack, T* to, bool aligned) {
   if (aligned) {
-    *reinterpret_cast<Pack<T, width>*>(to) = pack;
+    Pack<T, width> stored;
+    for (int i = 0; i < width; ++i) stored.at[i] = pack.at[i];
+    *reinterpret_cast<Pack<T, width>*>(to) = stored;
     return;
   }
   for (int i = 0; i < width; ++i) to[i] = pack.at[i];

@@ -134,7 +134,7 @@ namespace acol {
 
 const CudaBackend& cuda_backend() {
   cuda::stream();  // or an Error
-  static const CudaBackend backend{&cuda::kernels(), &cuda::memory};
+  static const CudaBackend backend{&cuda::kernels(), &cuda::kernels_bf16(), &cuda::memory};
   return backend;
 }
 

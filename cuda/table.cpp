@@ -1,44 +1,51 @@
-// The table of the card. Entries stand in the order of struct Kernels.
+// The tables of the card. Entries stand in the order of struct Kernels.
 #include "cuda/kernels.h"
 
 namespace acol::cuda {
 
-const Kernels<float>& kernels() {
-  static constexpr Kernels<float> table{
-      conv2d_forward,
-      conv2d_backward_data,
-      conv2d_backward_weights,
-      relu_forward,
-      relu_backward,
-      max_pool_forward,
-      max_pool_backward,
-      avg_pool_forward,
-      avg_pool_backward,
-      global_avg_pool_forward,
-      global_avg_pool_backward,
-      batch_norm_statistics,
-      batch_norm_forward,
-      batch_norm_backward,
-      move_average,
-      add_forward,
-      multiply_forward,
-      multiply_backward,
-      maximum_forward,
-      maximum_backward,
-      accumulate,
-      dropout_forward,
-      dropout_backward,
-      softmax_cross_entropy_forward,
-      softmax_cross_entropy_backward,
-      resize_forward,
-      resize_backward,
-      normalized_map,
-      erase_forward,
-      erase_backward,
-      sums_of_squares,
-      sgd_step,
-  };
-  return table;
-}
+namespace {
+
+template <class T>
+constexpr Kernels<T> table{
+    conv2d_forward<T>,
+    conv2d_backward_data<T>,
+    conv2d_backward_weights<T>,
+    relu_forward<T>,
+    relu_backward<T>,
+    max_pool_forward<T>,
+    max_pool_backward<T>,
+    avg_pool_forward<T>,
+    avg_pool_backward<T>,
+    global_avg_pool_forward<T>,
+    global_avg_pool_backward<T>,
+    batch_norm_statistics<T>,
+    batch_norm_forward<T>,
+    batch_norm_backward<T>,
+    move_average,
+    add_forward<T>,
+    multiply_forward<T>,
+    multiply_backward<T>,
+    maximum_forward<T>,
+    maximum_backward<T>,
+    accumulate<T>,
+    to_parameters<T>,
+    add_parameters<T>,
+    dropout_forward<T>,
+    dropout_backward<T>,
+    softmax_cross_entropy_forward,
+    softmax_cross_entropy_backward,
+    resize_forward<T>,
+    resize_backward<T>,
+    normalized_map,
+    erase_forward<T>,
+    erase_backward<T>,
+    sums_of_squares,
+    sgd_step,
+};
+
+}  // namespace
+
+const Kernels<float>& kernels() { return table<float>; }
+const Kernels<Bf16>& kernels_bf16() { return table<Bf16>; }
 
 }  // namespace acol::cuda

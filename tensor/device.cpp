@@ -62,6 +62,12 @@ const Kernels<float>& kernels<float>() {
 }
 
 template <>
+const Kernels<Bf16>& kernels<Bf16>() {
+  check(current == Device::cuda, "bfloat16 numbers are for --device cuda only");
+  return *cuda_backend().kernels_bf16;
+}
+
+template <>
 const Kernels<double>& kernels<double>() {
   return reference_kernels<double>();
 }

@@ -1,15 +1,16 @@
 // Where float32 operations run, and where their numbers lie.
 //
 // The reference and the CPU work on ordinary memory. A card has memory of its own, which only its kernels and its
-// copies may touch: float32 tensors made while it is in use lie there, and Tensor::to_host() brings them back. float64
-// always lies in ordinary memory and runs on the reference. One process uses one device: choose it before the first
-// tensor.
+// copies may touch: float32 and bfloat16 tensors made while it is in use lie there, and Tensor::to_host() brings them
+// back. float64 always lies in ordinary memory and runs on the reference. One process uses one device: choose it before
+// the first tensor.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
+#include "tensor/bf16.h"
 #include "tensor/memory.h"
 
 namespace acol {
@@ -25,12 +26,13 @@ Device parse_device(const std::string& name);
 void use_device(Device device);
 Device device_in_use();
 
-// What convolutions on a card do to the factors of each product; sums are float32, and so are all numbers in memory.
-// The CPU and the reference know fp32 only.
+// What convolutions on a card do to the factors of each product; sums are float32. The CPU and the reference know fp32
+// only.
 enum class Precision : std::uint8_t {
   fp32,  // as exact as float32 arithmetic
   tf32,  // rounded to 11 significant bits
-  bf16,  // rounded to 8
+  bf16,  // rounded to 8, and a network's activations and their gradients are kept so in memory (Bf16); its parameters,
+         // their gradients, statistics, logits and losses stay float32
 };
 
 const char* name_of(Precision precision);
@@ -74,6 +76,7 @@ struct Kernels;
 // What cuda/ gives: it is defined there, or in cuda/unavailable.cpp where it was not built.
 struct CudaBackend {
   const Kernels<float>* kernels = nullptr;
+  const Kernels<Bf16>* kernels_bf16 = nullptr;
   const DeviceMemory* memory = nullptr;
 };
 // Error as for use_device(Device::cuda).

@@ -7,10 +7,13 @@
 // nothing, and throw only when memory runs out. Pointers do not overlap unless a line says so. All pointers are to
 // memory of the table's device (tensor/device.h), except `labels`, `loss` and `dloss`, one number an image, which are
 // the host's. `rows` is the product of all extents but the channels.
+//
+// T is the type of activations and their gradients: float, double, or on a card Bf16, where all else stays float.
 #pragma once
 
 #include <cstdint>
 
+#include "tensor/bf16.h"
 #include "tensor/device.h"
 #include "tensor/geometry.h"
 
@@ -28,18 +31,22 @@ struct ResizeGeometry {
 
 template <class T>
 struct Kernels {
+  using Parameter = ParameterOf<T>;
+
   // y[n,p,q,o] = sum_{r,s,c} x[n, p stride - pad + r dilation, q ..., c] w[o,r,s,c] + bias[o]; then max(y, 0) if
   // `relu`. `bias` (out_c) may be null. Input outside the image counts as 0. Here and in the gradients, a NaN or an
   // infinity reaches every output that reads it; outputs of the same 4x4 tile may become NaN too, and in dw all taps of
   // the same channels.
-  void (*conv2d_forward)(const Conv2dGeometry&, const T* x, const T* w, const T* bias, bool relu, T* y);
+  void (*conv2d_forward)(const Conv2dGeometry&, const T* x, const Parameter* w, const Parameter* bias, bool relu, T* y);
   // dx += sum over the outputs that read it: dx[n, p stride - pad + r dilation, ..., c] += dy[n,p,q,o] w[o,r,s,c].
   // `relu_y`: null, or the y that forward with `relu` gave; then dy counts as 0 where relu_y is not above 0.
   // `relu_x`: null, or x, if it is the output of a ReLU, which lets no gradient through where x is not above 0. A table
   // that can save the ReLU's own backward pass that work adds nothing there and returns true; others ignore it.
-  bool (*conv2d_backward_data)(const Conv2dGeometry&, const T* dy, const T* relu_y, const T* w, const T* relu_x, T* dx);
+  bool (*conv2d_backward_data)(const Conv2dGeometry&, const T* dy, const T* relu_y, const Parameter* w, const T* relu_x,
+                               T* dx);
   // dw[o,r,s,c] += sum_{n,p,q} dy[n,p,q,o] x[n, p stride - pad + r dilation, ..., c]; db[o] += sum dy (db may be null).
-  void (*conv2d_backward_weights)(const Conv2dGeometry&, const T* dy, const T* relu_y, const T* x, T* dw, T* db);
+  void (*conv2d_backward_weights)(const Conv2dGeometry&, const T* dy, const T* relu_y, const T* x, Parameter* dw,
+                                  Parameter* db);
 
   // y = max(x, 0); NaN stays NaN. y may be x.
   void (*relu_forward)(std::int64_t count, const T* x, T* y);
@@ -55,23 +62,24 @@ struct Kernels {
   void (*avg_pool_forward)(const Pool2dGeometry&, bool count_padding, const T* x, T* y);
   void (*avg_pool_backward)(const Pool2dGeometry&, bool count_padding, const T* dy, T* dx);
   // x: (batch, pixels, channels) -> y: (batch, channels), the mean over the pixels.
-  void (*global_avg_pool_forward)(int batch, int pixels, int channels, const T* x, T* y);
-  void (*global_avg_pool_backward)(int batch, int pixels, int channels, const T* dy, T* dx);
+  void (*global_avg_pool_forward)(int batch, int pixels, int channels, const T* x, Parameter* y);
+  void (*global_avg_pool_backward)(int batch, int pixels, int channels, const Parameter* dy, T* dx);
 
   // Statistics over the rows: mean[c], variance[c] (biased, / rows). x: (rows, channels).
-  void (*batch_norm_statistics)(std::int64_t rows, int channels, const T* x, T* mean, T* variance);
+  void (*batch_norm_statistics)(std::int64_t rows, int channels, const T* x, Parameter* mean, Parameter* variance);
   // y = gamma (x - mean) / sqrt(variance + epsilon) + beta.
-  void (*batch_norm_forward)(std::int64_t rows, int channels, const T* x, const T* mean, const T* variance,
-                             const T* gamma, const T* beta, T epsilon, T* y);
+  void (*batch_norm_forward)(std::int64_t rows, int channels, const T* x, const Parameter* mean,
+                             const Parameter* variance, const Parameter* gamma, const Parameter* beta,
+                             Parameter epsilon, T* y);
   // dgamma += sum dy xhat; dbeta += sum dy; and, if dx is not null,
   // through_statistics (training): dx += gamma / sqrt(variance + epsilon) (dy - mean(dy) - xhat mean(dy xhat));
   // else (running statistics are constants): dx += gamma / sqrt(variance + epsilon) dy. dgamma, dbeta may be null.
-  void (*batch_norm_backward)(std::int64_t rows, int channels, const T* x, const T* mean, const T* variance,
-                              const T* gamma, T epsilon, bool through_statistics, const T* dy, T* dx, T* dgamma,
-                              T* dbeta);
+  void (*batch_norm_backward)(std::int64_t rows, int channels, const T* x, const Parameter* mean,
+                              const Parameter* variance, const Parameter* gamma, Parameter epsilon,
+                              bool through_statistics, const T* dy, T* dx, Parameter* dgamma, Parameter* dbeta);
 
   // average = (1 - momentum) average + momentum factor x, in double: batch norm's running statistics.
-  void (*move_average)(std::int64_t count, double momentum, double factor, const T* x, T* average);
+  void (*move_average)(std::int64_t count, double momentum, double factor, const Parameter* x, Parameter* average);
 
   // y = a + b, a b, max(a, b) (a wins a tie). Backward adds into da, db; either may be null.
   void (*add_forward)(std::int64_t count, const T* a, const T* b, T* y);
@@ -80,39 +88,46 @@ struct Kernels {
   void (*maximum_forward)(std::int64_t count, const T* a, const T* b, T* y);
   void (*maximum_backward)(std::int64_t count, const T* a, const T* b, const T* dy, T* da, T* db);
   // y += factor x: the gradient of add, and every plain accumulation.
-  void (*accumulate)(std::int64_t count, T factor, const T* x, T* y);
+  void (*accumulate)(std::int64_t count, Parameter factor, const T* x, T* y);
+
+  // Between the two types of number, where they differ: y = x, and y += x.
+  void (*to_parameters)(std::int64_t count, const T* x, Parameter* y);
+  void (*add_parameters)(std::int64_t count, const Parameter* x, T* y);
 
   // y = keep ? x / (1 - rate) : 0. keep(i) = uniform(seed, step, layer, i) >= rate, a function of these alone: word i %
   // 4 of philox4x32({i / 4, Purpose::dropout, step, layer}, seed), its upper 24 bits times 2^-24. Backward is the same
   // function on dy, added.
-  void (*dropout_forward)(std::int64_t count, T rate, std::uint64_t seed, std::uint32_t step, std::uint32_t layer,
-                          const T* x, T* y);
-  void (*dropout_backward)(std::int64_t count, T rate, std::uint64_t seed, std::uint32_t step, std::uint32_t layer,
-                           const T* dy, T* dx);
+  void (*dropout_forward)(std::int64_t count, Parameter rate, std::uint64_t seed, std::uint32_t step,
+                          std::uint32_t layer, const T* x, T* y);
+  void (*dropout_backward)(std::int64_t count, Parameter rate, std::uint64_t seed, std::uint32_t step,
+                           std::uint32_t layer, const T* dy, T* dx);
 
   // probability: softmax of each row of logits (rows, classes); loss[row] = -log probability[label[row]], computed from
   // the logits with the row's maximum subtracted. Backward: dlogits += dloss (probability - onehot(label)).
-  void (*softmax_cross_entropy_forward)(int rows, int classes, const T* logits, const int* labels, T* probability,
-                                        T* loss);
-  void (*softmax_cross_entropy_backward)(int rows, int classes, const T* probability, const int* labels, const T* dloss,
-                                         T* dlogits);
+  void (*softmax_cross_entropy_forward)(int rows, int classes, const Parameter* logits, const int* labels,
+                                        Parameter* probability, Parameter* loss);
+  void (*softmax_cross_entropy_backward)(int rows, int classes, const Parameter* probability, const int* labels,
+                                         const Parameter* dloss, Parameter* dlogits);
 
   void (*resize_forward)(const ResizeGeometry&, const T* x, T* y);
   void (*resize_backward)(const ResizeGeometry&, const T* dy, T* dx);
 
   // heat[n, pixel] = min-max normalised maps[n, pixel, label[n]], in [0, 1]; all 0 where the map is constant or holds a
   // NaN or an infinity. maps: (batch, pixels, classes), heat: (batch, pixels).
-  void (*normalized_map)(int batch, int pixels, int classes, const T* maps, const int* labels, T* heat);
+  void (*normalized_map)(int batch, int pixels, int classes, const Parameter* maps, const int* labels, Parameter* heat);
   // The erase of ACoL: y = heat[n, pixel] >= threshold ? 0 : x. x, y: (batch, pixels, channels).
   // Backward: dx += dy where it was kept; no gradient goes into the heat map.
-  void (*erase_forward)(int batch, int pixels, int channels, const T* x, const T* heat, T threshold, T* y);
-  void (*erase_backward)(int batch, int pixels, int channels, const T* heat, T threshold, const T* dy, T* dx);
+  void (*erase_forward)(int batch, int pixels, int channels, const T* x, const Parameter* heat, Parameter threshold,
+                        T* y);
+  void (*erase_backward)(int batch, int pixels, int channels, const Parameter* heat, Parameter threshold, const T* dy,
+                         T* dx);
 
   // sums[i] = sum of x[i]^2 over its counts[i] numbers, in double, in a fixed order. Together, so that a device is
   // waited for once: the lists counts, x and sums are the host's, only what x[i] points to is the device's.
-  void (*sums_of_squares)(int arrays, const std::int64_t* counts, const T* const* x, double* sums);
+  void (*sums_of_squares)(int arrays, const std::int64_t* counts, const Parameter* const* x, double* sums);
   // SGD as PyTorch writes it: g = scale dw + decay w; v = momentum v + g; w -= rate (nesterov ? g + momentum v : v).
-  void (*sgd_step)(std::int64_t count, T rate, T momentum, T decay, bool nesterov, T scale, const T* dw, T* v, T* w);
+  void (*sgd_step)(std::int64_t count, Parameter rate, Parameter momentum, Parameter decay, bool nesterov,
+                   Parameter scale, const Parameter* dw, Parameter* v, Parameter* w);
 };
 
 // Every table has this many entries; a test walks them and fails on a null one.
@@ -126,7 +141,8 @@ const Kernels<T>& reference_kernels();
 // The fast float table of tensor/cpu, at the SIMD level in use (tensor/simd/level.h).
 const Kernels<float>& cpu_kernels();
 
-// The table that operations call: that of the device in use for float, the reference for double.
+// The table that operations call: that of the device in use for float, the reference for double, a card's for Bf16
+// (Error on other devices).
 template <class T>
 const Kernels<T>& kernels();
 

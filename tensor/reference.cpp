@@ -30,6 +30,8 @@ constexpr Kernels<T> table{
     reference::maximum_forward<T>,
     reference::maximum_backward<T>,
     reference::accumulate<T>,
+    reference::to_parameters<T>,
+    reference::add_parameters<T>,
     reference::dropout_forward<T>,
     reference::dropout_backward<T>,
     reference::softmax_cross_entropy_forward<T>,

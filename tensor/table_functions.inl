@@ -35,6 +35,8 @@ void multiply_backward(std::int64_t count, const float* a, const float* b, const
 void maximum_forward(std::int64_t count, const float* a, const float* b, float* y);
 void maximum_backward(std::int64_t count, const float* a, const float* b, const float* dy, float* da, float* db);
 void accumulate(std::int64_t count, float factor, const float* x, float* y);
+void to_parameters(std::int64_t count, const float* x, float* y);
+void add_parameters(std::int64_t count, const float* x, float* y);
 
 // dropout
 void dropout_forward(std::int64_t count, float rate, std::uint64_t seed, std::uint32_t step, std::uint32_t layer,

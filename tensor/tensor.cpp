@@ -19,7 +19,7 @@ Tensor copied(const Shape& shape, const std::vector<T>& values) {
 }
 
 // That of numbers of a type made now.
-const DeviceMemory* device_for(DType dtype) { return dtype == DType::float32 ? device_memory() : nullptr; }
+const DeviceMemory* device_for(DType dtype) { return dtype != DType::float64 ? device_memory() : nullptr; }
 
 void copy_bytes(const DeviceMemory* to_device, std::byte* to, const DeviceMemory* from_device, const std::byte* from,
                 std::size_t bytes) {
@@ -34,6 +34,14 @@ void copy_bytes(const DeviceMemory* to_device, std::byte* to, const DeviceMemory
 }
 
 }  // namespace
+
+const char* name_of(DType dtype) {
+  return dtype == DType::float64 ? "float64" : dtype == DType::bfloat16 ? "bfloat16" : "float32";
+}
+
+DType activation_type() {
+  return device_in_use() == Device::cuda && precision_in_use() == Precision::bf16 ? DType::bfloat16 : DType::float32;
+}
 
 Tensor Tensor::made(const Shape& shape, DType dtype, const DeviceMemory* device) {
   Tensor tensor;
@@ -81,7 +89,7 @@ Tensor Tensor::to_device() const {
 }
 
 double Tensor::at(std::int64_t index) const {
-  return with_scalar(dtype_, [&]<class T>() {
+  return with_activation(dtype_, [&]<class T>() {
     if (on_host()) return static_cast<double>(data<T>()[index]);
     T value;
     device_->copy_out(&value, data<T>() + index, sizeof(T));
@@ -90,7 +98,7 @@ double Tensor::at(std::int64_t index) const {
 }
 
 void Tensor::set(std::int64_t index, double value) {
-  with_scalar(dtype_, [&]<class T>() {
+  with_activation(dtype_, [&]<class T>() {
     const T number = static_cast<T>(value);
     if (on_host())
       data<T>()[index] = number;
@@ -109,10 +117,10 @@ Tensor Tensor::clone() const {
 Tensor Tensor::to(DType dtype) const {
   const Tensor from = to_host();
   Tensor result = empty_on_host(shape_, dtype);
-  with_scalar(dtype_, [&]<class From>() {
-    with_scalar(dtype, [&]<class To>() {
+  with_activation(dtype_, [&]<class From>() {
+    with_activation(dtype, [&]<class To>() {
       std::transform(from.data<From>(), from.data<From>() + count(), result.data<To>(),
-                     [](From x) { return static_cast<To>(x); });
+                     [](From x) { return static_cast<To>(static_cast<ParameterOf<From>>(x)); });
     });
   });
   return result.to_device();
@@ -127,7 +135,7 @@ Tensor Tensor::reshaped(const Shape& shape) const {
 
 void Tensor::fill(double value) {
   write_on_host([value](Tensor& host) {
-    with_scalar(host.dtype(), [&]<class T>() { std::fill_n(host.data<T>(), host.count(), static_cast<T>(value)); });
+    with_activation(host.dtype(), [&]<class T>() { std::fill_n(host.data<T>(), host.count(), static_cast<T>(value)); });
   });
 }
 

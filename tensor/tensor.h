@@ -1,8 +1,8 @@
 // Tensor: a dense array with a shape. Copies share the numbers; clone() makes new ones.
 //
-// Numbers lie in ordinary memory or, float32 made while a device with memory of its own is in use, in the device's
-// (tensor/device.h). Kernels take either by data(), as the device in use wants it; all that reads or writes numbers
-// itself goes through to_host(), change_on_host() or the members that say so.
+// Numbers lie in ordinary memory or, float32 and bfloat16 made while a device with memory of its own is in use, in the
+// device's (tensor/device.h). Kernels take either by data(), as the device in use wants it; all that reads or writes
+// numbers itself goes through to_host(), change_on_host() or the members that say so.
 #pragma once
 
 #include <cstddef>
@@ -10,19 +10,29 @@
 #include <memory>
 #include <vector>
 
+#include "tensor/bf16.h"
 #include "tensor/check.h"
 #include "tensor/device.h"
 #include "tensor/shape.h"
 
 namespace acol {
 
-// float64 exists for the reference kernels, which check gradients; everything that is fast is float32.
-enum class DType : std::uint8_t { float32, float64 };
+// float64 exists for the reference kernels, which check gradients; bfloat16 for activations on a card; all else that is
+// fast is float32.
+enum class DType : std::uint8_t { float32, float64, bfloat16 };
 
 template <class T>
-constexpr DType dtype_of = sizeof(T) == 8 ? DType::float64 : DType::float32;
+constexpr DType dtype_of = sizeof(T) == 8   ? DType::float64
+                           : sizeof(T) == 2 ? DType::bfloat16
+                                            : DType::float32;
 
-constexpr std::size_t size_of(DType dtype) { return dtype == DType::float64 ? 8 : 4; }
+constexpr std::size_t size_of(DType dtype) { return dtype == DType::float64 ? 8 : dtype == DType::bfloat16 ? 2 : 4; }
+const char* name_of(DType dtype);
+
+// That of parameters beside activations of type `dtype` (ParameterOf in tensor/bf16.h), and that of a network's
+// activations with the device and the precision in use.
+constexpr DType parameter_type(DType dtype) { return dtype == DType::bfloat16 ? DType::float32 : dtype; }
+DType activation_type();
 
 class Tensor {
  public:
@@ -49,7 +59,7 @@ class Tensor {
   Tensor to_host() const;                                 // itself if it is there, else a copy
   Tensor to_device() const;  // itself if it is where float32 of the device in use lies (float64: ordinary memory)
 
-  // Where the numbers are, row major, 64-byte aligned. T must be float or double and match dtype().
+  // Where the numbers are, row major, 64-byte aligned. T must be float, double or Bf16 and match dtype().
   template <class T>
   T* data() {
     if (!defined() || dtype_ != dtype_of<T>) [[unlikely]]  // no check(): its message would be made on every call
@@ -105,11 +115,18 @@ class Tensor {
   std::shared_ptr<std::byte[]> storage_;
 };
 
-// Runs `body.template operator()<T>()` with the scalar type of `dtype`: the one place where an operation turns a
-// run-time type into a compile-time one.
+// Runs `body.template operator()<T>()` with the type of number of `dtype`: the one place where an operation turns a
+// run-time type into a compile-time one. with_scalar is for what is never bfloat16.
+template <class Body>
+decltype(auto) with_activation(DType dtype, Body&& body) {
+  if (dtype == DType::float64) return body.template operator()<double>();
+  if (dtype == DType::bfloat16) return body.template operator()<Bf16>();
+  return body.template operator()<float>();
+}
 template <class Body>
 decltype(auto) with_scalar(DType dtype, Body&& body) {
   if (dtype == DType::float64) return body.template operator()<double>();
+  check(dtype == DType::float32, "tensor: float32 or float64 numbers are wanted here, not ", name_of(dtype));
   return body.template operator()<float>();
 }
 

@@ -96,6 +96,14 @@ void accumulate(std::int64_t count, float factor, const float* x, float* y) {
   for_each_element(count, [=](std::int64_t i) { y[i] += factor * x[i]; });
 }
 
+void to_parameters(std::int64_t count, const float* x, float* y) {
+  for_each_element(count, [=](std::int64_t i) { y[i] = x[i]; });
+}
+
+void add_parameters(std::int64_t count, const float* x, float* y) {
+  for_each_element(count, [=](std::int64_t i) { y[i] += x[i]; });
+}
+
 void dropout_forward(std::int64_t count, float rate, std::uint64_t seed, std::uint32_t step, std::uint32_t layer,
                      const float* x, float* y) {
   dropout(count, rate, seed, step, layer, x, y, false);

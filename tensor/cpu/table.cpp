@@ -26,6 +26,8 @@ const Kernels<float>& cpu_kernels() {
       cpu::maximum_forward,
       cpu::maximum_backward,
       cpu::accumulate,
+      cpu::to_parameters,
+      cpu::add_parameters,
       cpu::dropout_forward,
       cpu::dropout_backward,
       cpu::softmax_cross_entropy_forward,

@@ -58,6 +58,16 @@ void maximum_backward(std::int64_t count, const T* a, const T* b, const T* dy, T
   }
 }
 
+// Here both types are one.
+template <class T>
+void to_parameters(std::int64_t count, const T* x, T* y) {
+  for (std::int64_t i = 0; i < count; ++i) y[i] = x[i];
+}
+template <class T>
+void add_parameters(std::int64_t count, const T* x, T* y) {
+  for (std::int64_t i = 0; i < count; ++i) y[i] += x[i];
+}
+
 template <class T>
 void accumulate(std::int64_t count, T factor, const T* x, T* y) {
   for (std::int64_t i = 0; i < count; ++i) y[i] += factor * x[i];
