@@ -33,7 +33,8 @@ struct Arrays {
     ++arrays;
   }
 
-  // The array that a chunk is in: the last one that begins at it or before it (those before have no numbers).
+  // The array that a chunk is in: the last that does not begin behind it. Of several that begin there, all but the last
+  // have no numbers.
   __device__ int array_of(int chunk) const {
     int array = 0;
     for (int behind = arrays; behind - array > 1;) {
