@@ -73,8 +73,7 @@ void dropout_backward(std::int64_t count, float rate, std::uint64_t seed, std::u
 
 // sgd
 void sums_of_squares(int arrays, const std::int64_t* counts, const float* const* x, double* sums);
-void sgd_step(std::int64_t count, float rate, float momentum, float decay, bool nesterov, float scale, const float* dw,
-              float* v, float* w);
+void sgd_step(int arrays, const SgdArray<float>* list, float momentum, bool nesterov, float scale);
 
 // softmax
 void softmax_cross_entropy_forward(int rows, int classes, const float* logits, const int* labels, float* probability,

@@ -52,7 +52,7 @@ __device__ inline void store(const Pack<ParameterOf<T>, width>& pack, T* to, boo
 
 // Whether packs of `width` may be moved at once from and to all of these arrays.
 template <class... T>
-bool aligned(int width, const T*... arrays) {
+__host__ __device__ bool aligned(int width, const T*... arrays) {
   return ((reinterpret_cast<std::uintptr_t>(arrays) % (sizeof(T) * static_cast<std::size_t>(width)) == 0) && ...);
 }
 

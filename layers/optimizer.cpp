@@ -42,31 +42,42 @@ Sgd::Sgd(std::vector<ParameterGroup> groups, SgdOptions options) : groups_(std::
 
 void Sgd::step(double rate, double gradient_scale) {
   check_step(rate, gradient_scale);
+  std::vector<Place> all;
   for (std::size_t g = 0; g < groups_.size(); ++g)
-    for (std::size_t p = 0; p < groups_[g].parameters.size(); ++p) update({g, p}, rate, gradient_scale);
+    for (std::size_t p = 0; p < groups_[g].parameters.size(); ++p) all.push_back({g, p});
+  update(all, rate, gradient_scale);
 }
 
 void Sgd::step_one(const Variable& parameter, double rate, double gradient_scale) {
   check_step(rate, gradient_scale);
   const auto found = places_.find(&parameter.value());
   check(found != places_.end(), "sgd: a parameter of shape ", parameter.shape().str(), " is not in the optimizer");
-  update(found->second, rate, gradient_scale);
+  update({found->second}, rate, gradient_scale);
 }
 
-void Sgd::update(Place place, double rate, double gradient_scale) {
-  const ParameterGroup& group = groups_[place.group];
-  auto& [name, variable] = groups_[place.group].parameters[place.parameter];
-  const Tensor& gradient = variable.grad();
-  if (!gradient.defined()) return;
-  Tensor& velocity = velocities_[place.group][place.parameter];
-  Tensor& value = variable.value();
-  check(velocity.dtype() == value.dtype() && velocity.shape() == value.shape(), "sgd: ", name,
-        " changed its type or shape after the optimizer was made; make a new one");
-  with_scalar(value.dtype(), [&]<class T>() {
-    kernels<T>().sgd_step(velocity.count(), static_cast<T>(rate * group.rate_factor), static_cast<T>(options_.momentum),
-                          static_cast<T>(group.weight_decay), options_.nesterov, static_cast<T>(gradient_scale),
-                          gradient.data<T>(), velocity.data<T>(), value.data<T>());
-  });
+void Sgd::update(const std::vector<Place>& places, double rate, double gradient_scale) {
+  update_all<float>(places, rate, gradient_scale);
+  update_all<double>(places, rate, gradient_scale);
+}
+
+template <class T>
+void Sgd::update_all(const std::vector<Place>& places, double rate, double gradient_scale) {
+  std::vector<SgdArray<T>> list;
+  for (const Place place : places) {
+    const ParameterGroup& group = groups_[place.group];
+    auto& [name, variable] = groups_[place.group].parameters[place.parameter];
+    const Tensor& gradient = variable.grad();
+    Tensor& value = variable.value();
+    if (!gradient.defined() || value.dtype() != dtype_of<T>) continue;
+    Tensor& velocity = velocities_[place.group][place.parameter];
+    check(velocity.dtype() == value.dtype() && velocity.shape() == value.shape(), "sgd: ", name,
+          " changed its type or shape after the optimizer was made; make a new one");
+    list.push_back({velocity.count(), static_cast<T>(rate * group.rate_factor), static_cast<T>(group.weight_decay),
+                    gradient.data<T>(), velocity.data<T>(), value.data<T>()});
+  }
+  if (!list.empty())
+    kernels<T>().sgd_step(static_cast<int>(list.size()), list.data(), static_cast<T>(options_.momentum),
+                          options_.nesterov, static_cast<T>(gradient_scale));
 }
 
 void Sgd::clear_gradients() {

@@ -54,7 +54,10 @@ class Sgd {
   struct Place {
     std::size_t group, parameter;
   };
-  void update(Place place, double rate, double gradient_scale);
+  void update(const std::vector<Place>& places, double rate, double gradient_scale);
+  // Those whose numbers are of this type.
+  template <class T>
+  void update_all(const std::vector<Place>& places, double rate, double gradient_scale);
 
   std::vector<ParameterGroup> groups_;
   SgdOptions options_;

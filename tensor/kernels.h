@@ -29,6 +29,15 @@ struct ResizeGeometry {
   Interpolation interpolation = Interpolation::bilinear;
 };
 
+// One parameter of an optimizer's step. `count` numbers each: gradient dw, velocity v, weight w.
+template <class T>
+struct SgdArray {
+  std::int64_t count;
+  T rate, decay;
+  const T* dw;
+  T *v, *w;
+};
+
 template <class T>
 struct Kernels {
   using Parameter = ParameterOf<T>;
@@ -122,12 +131,13 @@ struct Kernels {
   void (*erase_backward)(int batch, int pixels, int channels, const Parameter* heat, Parameter threshold, const T* dy,
                          T* dx);
 
-  // sums[i] = sum of x[i]^2 over its counts[i] numbers, in double, in a fixed order. Together, so that a device is
-  // waited for once: the lists counts, x and sums are the host's, only what x[i] points to is the device's.
+  // sums[i] = sum of x[i]^2 over its counts[i] numbers, in double, in an order that only counts[i] decides. Together,
+  // so that a device is waited for once: the lists counts, x and sums are the host's, only what x[i] points to is the
+  // device's.
   void (*sums_of_squares)(int arrays, const std::int64_t* counts, const Parameter* const* x, double* sums);
-  // SGD as PyTorch writes it: g = scale dw + decay w; v = momentum v + g; w -= rate (nesterov ? g + momentum v : v).
-  void (*sgd_step)(std::int64_t count, Parameter rate, Parameter momentum, Parameter decay, bool nesterov,
-                   Parameter scale, const Parameter* dw, Parameter* v, Parameter* w);
+  // SGD as PyTorch writes it, for each array of a list: g = scale dw + decay w; v = momentum v + g; w -= rate (nesterov
+  // ? g + momentum v : v). Together, so that small arrays cost a device next to nothing; the list itself is the host's.
+  void (*sgd_step)(int arrays, const SgdArray<Parameter>* list, Parameter momentum, bool nesterov, Parameter scale);
 };
 
 // Every table has this many entries; a test walks them and fails on a null one.

@@ -6,7 +6,11 @@
 #include <limits>
 
 #include "layers/optimizer.h"
+#include "tensor/device.h"
 #include "tensor/random.h"
+#ifdef ACOL_EMULATED_CARD
+#include "tests/cuda_emulation/machine.h"
+#endif
 
 using namespace acol;
 
@@ -81,6 +85,44 @@ TEST_CASE("sgd: one by one in any order is a step") {
   CHECK_THROWS_AS(one_by_one.step_one(single[0].variable, 1, NAN), Error);
   CHECK(squared_gradient(single[3].variable) == 0);
 }
+
+TEST_CASE("squared_gradient: the bits that the norm adds up") {
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    std::vector<NamedParameter> all;
+    double sum = 0;
+    for (const std::size_t count : {3, 40000, 1, 5000}) {
+      all.push_back(parameter(message("p", count), random_values(count, 1), dtype));
+      set_gradient(all.back(), random_values(count, 2));
+    }
+    for (const NamedParameter& p : all) sum += squared_gradient(p.variable);
+    CHECK(gradient_norm(all) == std::sqrt(sum));
+  }
+}
+
+#ifdef ACOL_EMULATED_CARD
+TEST_CASE("sgd: on a card, a step over all parameters is one launch, and their norm two") {
+  if (device_in_use() != Device::cuda) return;
+  const auto launches_of = [](const auto& body) {
+    const std::size_t before = cuda::emulation::machine.launches;
+    body();
+    return cuda::emulation::machine.launches - before;
+  };
+  std::vector<ParameterGroup> groups{{"first", {}, 1, 0.1}, {"second", {}, 2, 0}};
+  std::vector<NamedParameter> all;  // as many as VGG16-ACoL has
+  for (std::uint32_t i = 0; i < 38; ++i) {
+    all.push_back(parameter(message("p", i), random_values(i == 5 ? 9000 : 1 + 3 * i, i), DType::float32));
+    groups[i % 2].parameters.push_back(all.back());
+  }
+  Sgd sgd(groups);
+  CHECK(launches_of([&] { sgd.step(0.1); }) == 0);  // no gradients
+  CHECK(launches_of([&] { gradient_norm(all); }) == 0);
+  for (const NamedParameter& p : all)
+    set_gradient(p, random_values(static_cast<std::size_t>(p.variable.value().count()), 7));
+  CHECK(launches_of([&] { sgd.step(0.1); }) == 1);
+  CHECK(launches_of([&] { gradient_norm(all); }) == 2);
+  CHECK(launches_of([&] { sgd.step_one(all[5].variable, 0.1); }) == 1);
+}
+#endif
 
 TEST_CASE("sgd: two steps by hand") {
   for (const bool nesterov : {false, true}) {

@@ -1,9 +1,11 @@
 // Kernels that treat every element alike: activations, sums, products, dropout, the optimizer's step.
+#include <algorithm>
 #include <array>
 #include <vector>
 
 #include "tensor/cpu/kernels.h"
 #include "tensor/cpu/parallel.h"
+#include "tensor/cpu/parts.h"
 #include "tensor/random.h"
 #include "tensor/simd/kernels.h"
 
@@ -38,22 +40,45 @@ float value_or_0(bool wanted, float value) { return wanted ? value : 0.0f; }
 // a wins a tie, and a NaN wins over a number. (Bit operations, so that loops stay free of branches.)
 bool first_wins(float a, float b) { return (a >= b) | (a != a); }
 
+// A list of arrays in pieces of at most elementwise_grain numbers, none of which reaches over two arrays.
+class Pieces {
+ public:
+  // count_of(i): how many numbers array i has.
+  template <class Count>
+  Pieces(int arrays, const Count& count_of) : first_{0} {
+    for (int i = 0; i < arrays; ++i) first_.push_back(first_.back() + parts(count_of(i), elementwise_grain));
+  }
+
+  // The number of array i's first piece. Of the array behind the last: of all pieces.
+  std::int64_t first(int i) const { return first_[static_cast<std::size_t>(i)]; }
+
+  // body(array, piece, begin): for each piece, where it begins in its array. All threads share all pieces, so that they
+  // wait for each other once for the list.
+  template <class Body>
+  void for_each(const Body& body) const {
+    parallel_chunks(first_.back(), 1, [&](std::int64_t piece, std::int64_t) {
+      const auto next = std::upper_bound(first_.begin(), first_.end(), piece);
+      const auto array = static_cast<int>(next - first_.begin()) - 1;
+      body(array, piece, (piece - first(array)) * elementwise_grain);
+    });
+  }
+
+ private:
+  std::vector<std::int64_t> first_;
+};
+
 double sum_of_squares(std::int64_t count, const float* x) {
   constexpr int lanes = 16;  // sums side by side, so that the additions need not wait for each other
-  std::vector<double> partial(static_cast<std::size_t>((count + elementwise_grain - 1) / elementwise_grain), 0.0);
-  parallel_chunks(count, elementwise_grain, [&](std::int64_t begin, std::int64_t end) {
-    std::array<double, lanes> sum{};
-    std::int64_t i = begin;
-    for (; i + lanes <= end; i += lanes)
-      for (int j = 0; j < lanes; ++j) {
-        const double value = x[i + j];
-        sum[static_cast<std::size_t>(j)] += value * value;
-      }
-    for (; i < end; ++i) sum[0] += static_cast<double>(x[i]) * x[i];
-    for (const double value : sum) partial[static_cast<std::size_t>(begin / elementwise_grain)] += value;
-  });
+  std::array<double, lanes> sum{};
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    for (int j = 0; j < lanes; ++j) {
+      const double value = x[i + j];
+      sum[static_cast<std::size_t>(j)] += value * value;
+    }
+  for (; i < count; ++i) sum[0] += static_cast<double>(x[i]) * x[i];
   double total = 0;
-  for (const double value : partial) total += value;
+  for (const double value : sum) total += value;
   return total;
 }
 
@@ -115,16 +140,31 @@ void dropout_backward(std::int64_t count, float rate, std::uint64_t seed, std::u
 }
 
 void sums_of_squares(int arrays, const std::int64_t* counts, const float* const* x, double* sums) {
-  for (int i = 0; i < arrays; ++i) sums[i] = sum_of_squares(counts[i], x[i]);
+  const Pieces pieces(arrays, [=](int i) { return counts[i]; });
+  std::vector<double> partial(static_cast<std::size_t>(pieces.first(arrays)));
+  pieces.for_each([&](int i, std::int64_t piece, std::int64_t begin) {
+    partial[static_cast<std::size_t>(piece)] =
+        sum_of_squares(std::min(elementwise_grain, counts[i] - begin), x[i] + begin);
+  });
+  for (int i = 0; i < arrays; ++i) {
+    sums[i] = 0;
+    for (std::int64_t piece = pieces.first(i); piece < pieces.first(i + 1); ++piece)
+      sums[i] += partial[static_cast<std::size_t>(piece)];
+  }
 }
 
-void sgd_step(std::int64_t count, float rate, float momentum, float decay, bool nesterov, float scale, const float* dw,
-              float* v, float* w) {
-  for_each_element(count, [=](std::int64_t i) {
-    const float gradient = scale * dw[i] + decay * w[i];
-    const float velocity = momentum * v[i] + gradient;
-    v[i] = velocity;
-    w[i] -= rate * (nesterov ? gradient + momentum * velocity : velocity);
+void sgd_step(int arrays, const SgdArray<float>* list, float momentum, bool nesterov, float scale) {
+  const Pieces pieces(arrays, [=](int i) { return list[i].count; });
+  pieces.for_each([=](int i, std::int64_t, std::int64_t begin) {
+    const SgdArray<float> a = list[i];
+    const std::int64_t end = std::min(begin + elementwise_grain, a.count);
+#pragma omp simd
+    for (std::int64_t j = begin; j < end; ++j) {
+      const float gradient = scale * a.dw[j] + a.decay * a.w[j];
+      const float velocity = momentum * a.v[j] + gradient;
+      a.v[j] = velocity;
+      a.w[j] -= a.rate * (nesterov ? gradient + momentum * velocity : velocity);
+    }
   });
 }
 

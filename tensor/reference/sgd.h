@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "tensor/kernels.h"
+
 namespace acol::reference {
 
 template <class T>
@@ -16,11 +18,14 @@ void sums_of_squares(int arrays, const std::int64_t* counts, const T* const* x, 
 }
 
 template <class T>
-void sgd_step(std::int64_t count, T rate, T momentum, T decay, bool nesterov, T scale, const T* dw, T* v, T* w) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const T g = scale * dw[i] + decay * w[i];
-    v[i] = momentum * v[i] + g;
-    w[i] -= rate * (nesterov ? g + momentum * v[i] : v[i]);
+void sgd_step(int arrays, const SgdArray<T>* list, T momentum, bool nesterov, T scale) {
+  for (int k = 0; k < arrays; ++k) {
+    const auto& [count, rate, decay, dw, v, w] = list[k];
+    for (std::int64_t i = 0; i < count; ++i) {
+      const T g = scale * dw[i] + decay * w[i];
+      v[i] = momentum * v[i] + g;
+      w[i] -= rate * (nesterov ? g + momentum * v[i] : v[i]);
+    }
   }
 }
 

@@ -13,6 +13,7 @@ endforeach()
 file(GLOB acol_emulation CONFIGURE_DEPENDS tests/cuda_emulation/*.cpp)
 add_library(acol_cuda_emulated OBJECT ${acol_emulation} ${acol_cuda_host} ${acol_emulated})
 target_include_directories(acol_cuda_emulated BEFORE PUBLIC tests/cuda_emulation)
+target_compile_definitions(acol_cuda_emulated PUBLIC ACOL_EMULATED_CARD)
 target_link_libraries(acol_cuda_emulated PUBLIC acol_tensor PRIVATE acol_warnings)
 target_compile_options(acol_cuda_emulated PUBLIC -Wno-unknown-pragmas)  # #pragma unroll
 
