@@ -14,15 +14,20 @@ namespace {
 // digits where the mean is far from 0. A first number that is itself far from all others is no harm: of N numbers, none
 // is further from their mean than sqrt(N) standard deviations, so mean(d^2) is at most about N times the variance, and
 // of 53 bits their difference loses log2 N.
+template <class T>
 struct Around {
-  const float* first_row;
+  const T* first_row;
 
   // An infinity would make NaN of all distances.
-  __device__ double operator()(int c) const { return std::isfinite(first_row[c]) ? double{first_row[c]} : 0.0; }
+  __device__ double operator()(int c) const {
+    const float number = first_row[c];
+    return std::isfinite(number) ? double{number} : 0.0;
+  }
 };
 
+template <class T>
 struct AddDistances {
-  Around around;
+  Around<T> around;
 
   __device__ void operator()(int c, const float (&x)[1], double (&sum)[2]) const {
     const double distance = x[0] - around(c);
@@ -31,9 +36,10 @@ struct AddDistances {
   }
 };
 
+template <class T>
 struct StoreStatistics {
   double rows;
-  Around around;
+  Around<T> around;
   float *mean, *variance;
 
   __device__ void operator()(int, int c, const double (&sum)[2]) const {
@@ -108,9 +114,9 @@ __device__ void for_each_row(std::int64_t rows, int lanes, const Body& body) {
     body(row);
 }
 
-template <int width>
-__global__ void batch_norm_forward_kernel(std::int64_t rows, int channels, int lanes, bool aligned, const float* x,
-                                          const float* mean, const float* scale, const float* beta, float* y) {
+template <int width, class T>
+__global__ void batch_norm_forward_kernel(std::int64_t rows, int channels, int lanes, bool aligned, const T* x,
+                                          const float* mean, const float* scale, const float* beta, T* y) {
   const int c = first_channel<width>(lanes);
   if (c >= channels) return;
   const auto mean_c = load<width>(mean + c, false), scale_c = load<width>(scale + c, false),
@@ -123,9 +129,9 @@ __global__ void batch_norm_forward_kernel(std::int64_t rows, int channels, int l
 }
 
 // dx += scale dy.
-template <int width>
+template <int width, class T>
 __global__ void add_scaled_gradient_kernel(std::int64_t rows, int channels, int lanes, bool aligned, const float* scale,
-                                           const float* dy, float* dx) {
+                                           const T* dy, T* dx) {
   const int c = first_channel<width>(lanes);
   if (c >= channels) return;
   const auto scale_c = load<width>(scale + c, false);
@@ -138,10 +144,10 @@ __global__ void add_scaled_gradient_kernel(std::int64_t rows, int channels, int 
 }
 
 // dx += scale (dy - mean_dy - (x - mean) slope).
-template <int width>
-__global__ void add_centred_gradient_kernel(std::int64_t rows, int channels, int lanes, bool aligned, const float* x,
+template <int width, class T>
+__global__ void add_centred_gradient_kernel(std::int64_t rows, int channels, int lanes, bool aligned, const T* x,
                                             const float* mean, const float* scale, const float* mean_dy,
-                                            const float* slope, const float* dy, float* dx) {
+                                            const float* slope, const T* dy, T* dx) {
   const int c = first_channel<width>(lanes);
   if (c >= channels) return;
   const auto mean_c = load<width>(mean + c, false), scale_c = load<width>(scale + c, false),
@@ -167,32 +173,35 @@ std::size_t floats(int count) { return sizeof(float) * static_cast<std::size_t>(
 
 }  // namespace
 
-void batch_norm_statistics(std::int64_t rows, int channels, const float* x, float* mean, float* variance) {
-  sum_rows<2>("batch_norm_statistics", 1, rows, channels, Matrices<1>{x}, AddDistances{{x}},
-              StoreStatistics{static_cast<double>(rows), {x}, mean, variance});
+template <class T>
+void batch_norm_statistics(std::int64_t rows, int channels, const T* x, float* mean, float* variance) {
+  sum_rows<2>("batch_norm_statistics", 1, rows, channels, Matrices<1, T>{x}, AddDistances<T>{{x}},
+              StoreStatistics<T>{static_cast<double>(rows), {x}, mean, variance});
 }
 
-void batch_norm_forward(std::int64_t rows, int channels, const float* x, const float* mean, const float* variance,
-                        const float* gamma, const float* beta, float epsilon, float* y) {
+template <class T>
+void batch_norm_forward(std::int64_t rows, int channels, const T* x, const float* mean, const float* variance,
+                        const float* gamma, const float* beta, float epsilon, T* y) {
   const Scratch scratch(floats(channels));
   float* const scale = scratch.as<float>();
   launch("batch_norm_forward", scale_kernel, grid_for(channels), channels, variance, gamma, epsilon, scale);
   with_width(channels, [&](auto width) {
     const Columns columns(rows, channels / width());
-    launch("batch_norm_forward", batch_norm_forward_kernel<width()>, columns.grid, rows, channels, columns.lanes,
+    launch("batch_norm_forward", batch_norm_forward_kernel<width(), T>, columns.grid, rows, channels, columns.lanes,
            aligned(width(), x, y), x, mean, scale, beta, y);
   });
 }
 
-void batch_norm_backward(std::int64_t rows, int channels, const float* x, const float* mean, const float* variance,
-                         const float* gamma, float epsilon, bool through_statistics, const float* dy, float* dx,
-                         float* dgamma, float* dbeta) {
+template <class T>
+void batch_norm_backward(std::int64_t rows, int channels, const T* x, const float* mean, const float* variance,
+                         const float* gamma, float epsilon, bool through_statistics, const T* dy, T* dx, float* dgamma,
+                         float* dbeta) {
   const char* const name = "batch_norm_backward";
   const Scratch scratch(3 * floats(channels));
   float *const scale = scratch.as<float>(), *const mean_dy = scale + channels, *const slope = mean_dy + channels;
   const bool centred = dx != nullptr && through_statistics;
   if (dgamma != nullptr || dbeta != nullptr || centred)
-    sum_rows<2>(name, 1, rows, channels, Matrices<2>{x, dy}, AddGradients{mean},
+    sum_rows<2>(name, 1, rows, channels, Matrices<2, T>{x, dy}, AddGradients{mean},
                 StoreGradients{static_cast<double>(rows), epsilon, variance, dgamma, dbeta, mean_dy, slope});
   if (dx == nullptr) return;
 
@@ -201,10 +210,10 @@ void batch_norm_backward(std::int64_t rows, int channels, const float* x, const 
     const Columns columns(rows, channels / width());
     const bool by_packs = aligned(width(), x, dy, dx);
     if (centred)
-      launch(name, add_centred_gradient_kernel<width()>, columns.grid, rows, channels, columns.lanes, by_packs, x, mean,
-             scale, mean_dy, slope, dy, dx);
+      launch(name, add_centred_gradient_kernel<width(), T>, columns.grid, rows, channels, columns.lanes, by_packs, x,
+             mean, scale, mean_dy, slope, dy, dx);
     else
-      launch(name, add_scaled_gradient_kernel<width()>, columns.grid, rows, channels, columns.lanes, by_packs, scale,
+      launch(name, add_scaled_gradient_kernel<width(), T>, columns.grid, rows, channels, columns.lanes, by_packs, scale,
              dy, dx);
   });
 }
@@ -212,5 +221,17 @@ void batch_norm_backward(std::int64_t rows, int channels, const float* x, const 
 void move_average(std::int64_t count, double momentum, double factor, const float* x, float* average) {
   launch("move_average", move_average_kernel, grid_for(count), count, momentum, factor, x, average);
 }
+
+template void batch_norm_statistics(std::int64_t, int, const float*, float*, float*);
+template void batch_norm_forward(std::int64_t, int, const float*, const float*, const float*, const float*,
+                                 const float*, float, float*);
+template void batch_norm_backward(std::int64_t, int, const float*, const float*, const float*, const float*, float,
+                                  bool, const float*, float*, float*, float*);
+
+template void batch_norm_statistics(std::int64_t, int, const Bf16*, float*, float*);
+template void batch_norm_forward(std::int64_t, int, const Bf16*, const float*, const float*, const float*, const float*,
+                                 float, Bf16*);
+template void batch_norm_backward(std::int64_t, int, const Bf16*, const float*, const float*, const float*, float, bool,
+                                  const Bf16*, Bf16*, float*, float*);
 
 }  // namespace acol::cuda

@@ -16,7 +16,8 @@
 //   next(Row&) or next(Depth&)   to the element that comes next in memory: along the depth if `along_depth`
 //   advance(Depth&)              on by panel_depth; false if that moves every offset by step(), and there is no need to
 //                                ask for it again
-// With `masked` an element also counts as 0 where `relu_y`, if there is one, is not above 0.
+// With `masked` an element also counts as 0 where `relu_y`, if there is one, is not above 0. `Number` is the type of
+// what lies in memory: filters are floats, all else is T.
 #pragma once
 
 #include <cstdint>
@@ -158,13 +159,14 @@ Patches<divides> output_patches(const Conv2dGeometry& g) {
 }
 
 // A of forward and of backward data: one patch a row.
-template <bool masked_, bool divides>
+template <class T, bool masked_, bool divides>
 struct PatchesAlongDepth {
+  using Number = T;
   static constexpr bool along_depth = true, masked = masked_;
   using Row = typename Patches<divides>::Share;  // the pixel's
   using Depth = Tap;
 
-  const float *data, *relu_y;
+  const T *data, *relu_y;
   Patches<divides> patches;
 
   __device__ Row row(std::int64_t index) const { return patches.of_pixel(patches.pixels.place(index)); }
@@ -178,12 +180,14 @@ struct PatchesAlongDepth {
 };
 
 // B of backward weights: one patch a step of the depth.
+template <class T>
 struct PatchesAcrossDepth {
+  using Number = T;
   static constexpr bool along_depth = false, masked = false;
   using Row = Tap;
   using Depth = Pixel;
 
-  const float *data, *relu_y;
+  const T *data, *relu_y;
   Patches<false> patches;
 
   __device__ Row row(std::int64_t index) const { return patches.taps.place(index); }
@@ -202,6 +206,7 @@ struct PatchesAcrossDepth {
 
 // B of forward: a matrix of `lines` x `length` in memory, one line a row. A line is a filter: fewer than 2^31 numbers.
 struct MatrixAlongDepth {
+  using Number = float;
   static constexpr bool along_depth = true, masked = false;
   using Row = std::int64_t;  // where the line begins
   using Depth = int;         // the index in the line
@@ -221,12 +226,14 @@ struct MatrixAlongDepth {
 };
 
 // A of backward weights: one line a step of the depth.
+template <class T>
 struct MatrixAcrossDepth {
+  using Number = T;
   static constexpr bool along_depth = false, masked = true;
   using Row = std::int64_t;    // the index in the line
   using Depth = std::int64_t;  // where the line begins
 
-  const float *data, *relu_y;
+  const T *data, *relu_y;
   std::int64_t lines, length;
 
   __device__ Row row(std::int64_t index) const { return index; }
@@ -244,6 +251,7 @@ struct MatrixAcrossDepth {
 
 // B of backward data: the filters (o, r, s, c), with o along the depth.
 struct FiltersAcrossDepth {
+  using Number = float;
   static constexpr bool along_depth = false, masked = false;
   using Row = int;    // c
   using Depth = Tap;  // its channel is o

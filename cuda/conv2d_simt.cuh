@@ -42,7 +42,7 @@ struct Panels {
 
 // Brings panel after panel of an operand to shared memory. The threads of a block share the work in quads: four numbers
 // that are neighbours in memory, and so along the panel's depth or across it. `vectors`: a quad begins at a multiple of
-// 16 bytes, and there are all its numbers or none, so that it is read at once.
+// its size, and there are all its numbers or none, so that it is read at once.
 template <int rows, int threads, bool vectors, class Operand>
 class PanelLoader {
  public:
@@ -77,7 +77,7 @@ class PanelLoader {
   __device__ void store(Panel<rows>& panel) const {
 #pragma unroll
     for (int i = 0; i < quads; ++i) {
-      Quad quad = values_[i];
+      Quad quad = in_threads(values_[i]);
       if constexpr (Operand::masked)
         for (int j = 0; j < 4; ++j) quad.at[j] = relu_y_[i].at[j] > 0 ? quad.at[j] : 0;
       if constexpr (Operand::along_depth)
@@ -88,6 +88,10 @@ class PanelLoader {
   }
 
  private:
+  using Number = typename Operand::Number;
+  using MemoryQuad = Pack<Number, 4>;  // turned into floats by store(), which waits anyway
+  static __device__ const MemoryQuad& quad_at(const Number* data) { return *reinterpret_cast<const MemoryQuad*>(data); }
+
   // A thread's quads have either their depth or their row in common, which is kept only once.
   static constexpr int quads = rows * panel_depth / 4 / threads;
   static constexpr int row_count = Operand::along_depth ? quads : 1, depth_count = Operand::along_depth ? 1 : quads;
@@ -102,11 +106,11 @@ class PanelLoader {
   __device__ const typename Operand::Depth& depth(int i) const { return depths_[depth_count == 1 ? 0 : i]; }
 
   __device__ void fetch_quad(int i) {
-    values_[i] = Quad{};
-    if (offsets_[i] >= 0) values_[i] = load<4>(operand_.data + offsets_[i], true);
+    values_[i] = {};
+    if (offsets_[i] >= 0) values_[i] = quad_at(operand_.data + offsets_[i]);
     if constexpr (Operand::masked) {
-      relu_y_[i] = Quad{1, 1, 1, 1};
-      if (offsets_[i] >= 0 && operand_.relu_y != nullptr) relu_y_[i] = load<4>(operand_.relu_y + offsets_[i], true);
+      relu_y_[i] = {1, 1, 1, 1};
+      if (offsets_[i] >= 0 && operand_.relu_y != nullptr) relu_y_[i] = quad_at(operand_.relu_y + offsets_[i]);
     }
   }
 
@@ -114,9 +118,9 @@ class PanelLoader {
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       const std::int64_t offset = operand_.offset(row, depth);
-      values_[i].at[j] = offset < 0 ? 0 : operand_.data[offset];
+      values_[i].at[j] = offset < 0 ? Number{0} : operand_.data[offset];
       if constexpr (Operand::masked)
-        relu_y_[i].at[j] = offset < 0 || operand_.relu_y == nullptr ? 1 : operand_.relu_y[offset];
+        relu_y_[i].at[j] = offset < 0 || operand_.relu_y == nullptr ? Number{1} : operand_.relu_y[offset];
       if constexpr (Operand::along_depth)
         operand_.next(depth);
       else
@@ -128,7 +132,7 @@ class PanelLoader {
   typename Operand::Row rows_[row_count];
   typename Operand::Depth depths_[depth_count];
   std::int64_t offsets_[quads];
-  Quad values_[quads], relu_y_[quads];
+  MemoryQuad values_[quads], relu_y_[quads];
 };
 
 // Which 8 x 8 sums of the tile are a thread's: rows `row` .. `row` + 3 and the same in the tile's lower half, columns
@@ -172,17 +176,18 @@ __device__ __forceinline__ void multiply(const Panel<Tile::m>& a_panel, const Pa
 enum class Ending { assign, assign_relu, add };
 
 // C, a dense matrix.
+template <class T>
 struct Output {
-  float* matrix;      // (m, n); with several parts (parts, m, n)
+  T* matrix;          // (m, n); with several parts (parts, m, n)
   const float* bias;  // (n), or null
   std::int64_t m, n;
   Ending ending;
-  bool vectors;  // every fourth number of a row begins at a multiple of 16 bytes
+  bool vectors;  // every fourth number of a row begins at a multiple of a quad's size
 
   // Four sums of a row, into one part's matrix.
-  __device__ void write(float* part, std::int64_t row, std::int64_t column, Quad sums) const {
+  __device__ void write(T* part, std::int64_t row, std::int64_t column, Quad sums) const {
     if (row >= m || column >= n) return;
-    float* const to = part + row * n + column;
+    T* const to = part + row * n + column;
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       if (bias != nullptr && column + i < n) sums.at[i] += bias[column + i];
@@ -203,9 +208,10 @@ struct Output {
 
 // Tiles are along x and y of the grid, m along x if `m_along_x`; parts of the depth are along z. `part_depth`: a
 // multiple of panel_depth.
-template <class Tile, bool vectors, class A, class B>
+template <class Tile, bool vectors, class A, class B, class T>
 __global__ void __launch_bounds__(Tile::threads, Tile::blocks_per_sm)
-    product_kernel(const A a, const B b, const Output c, std::int64_t depth, std::int64_t part_depth, bool m_along_x) {
+    product_kernel(const A a, const B b, const Output<T> c, std::int64_t depth, std::int64_t part_depth,
+                   bool m_along_x) {
   const std::int64_t first_row = std::int64_t{m_along_x ? blockIdx.x : blockIdx.y} * Tile::m,
                      first_column = std::int64_t{m_along_x ? blockIdx.y : blockIdx.x} * Tile::n,
                      first_depth = blockIdx.z * part_depth;
@@ -233,7 +239,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks_per_sm)
   }
   multiply<Tile>(panels.a[now], panels.b[now], mine, sums);
 
-  float* const matrix = c.matrix + blockIdx.z * c.m * c.n;
+  T* const matrix = c.matrix + blockIdx.z * c.m * c.n;
 #pragma unroll
   for (int i = 0; i < 8; ++i)
 #pragma unroll

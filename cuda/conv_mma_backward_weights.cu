@@ -17,17 +17,17 @@ int steps_in_split(int tiles, int steps) {
 
 }  // namespace
 
-bool mma_backward_weights(Precision precision, const Conv2dGeometry& g, const float* dy, const float* relu_y,
-                          const float* x, float* dw, float* db) {
-  if (!mma::suits(g, dy, relu_y, x, dw)) return false;
+template <class T>
+bool mma_backward_weights(Precision precision, const Conv2dGeometry& g, const T* dy, const T* relu_y, const T* x,
+                          float* dw, float* db) {
+  if (!mma::suits<T>(g, dy, relu_y, x, dw)) return false;
   const int pixels = g.batch * g.out_h() * g.out_w(), columns = g.taps() * g.in_c;
   if (pixels == 0) return true;
   const mma::TileSize size = mma::tile_size(columns, g.out_c, true);
   const int tiles = size == mma::TileSize::small
                         ? mma::parts(g.out_c, 64) * mma::parts(columns, 64)
                         : mma::parts(g.out_c, size == mma::TileSize::wide ? 128 : 64) * mma::parts(columns, 128);
-  precision = mma::precision_for(precision, g);
-  mma::with_element(precision, [&]<class Element>(Element) {
+  mma::with_element<T>(precision, g, [&]<class Element>(Element, Precision multiplied) {
     const mma::Factor<Element> gradient(g.y_shape().count(), dy, relu_y), input(g.x_shape().count(), x);
     const int steps = mma::parts(pixels, mma::depth<Element>), steps_a_split = steps_in_split(tiles, steps);
     const int splits = mma::parts(steps, steps_a_split);
@@ -38,13 +38,13 @@ bool mma_backward_weights(Precision precision, const Conv2dGeometry& g, const fl
     const char* const name = "conv2d backward weights, tensor cores";
 
     std::optional<Scratch> partial_dw, partial_db;
-    mma::Output output{dw, g.out_c, columns, nullptr, false, true, nullptr, nullptr};
+    mma::Output<float> output{dw, g.out_c, columns, nullptr, false, true, nullptr, nullptr};
     if (splits > 1) {
       output.c = partial_dw.emplace(partials(count)).template as<float>();
       output.accumulate = false;
     }
     if (db != nullptr) output.row_sums = partial_db.emplace(partials(g.out_c)).template as<float>();
-    mma::run<mma::BackwardWeights<Element>>(precision, size,
+    mma::run<mma::BackwardWeights<Element>>(multiplied, size,
                                             {name,
                                              {gradient.data(), pixels, 1, g.out_c},
                                              mma::input_patches(g, input.data()),
@@ -56,5 +56,10 @@ bool mma_backward_weights(Precision precision, const Conv2dGeometry& g, const fl
   });
   return true;
 }
+
+template bool mma_backward_weights(Precision, const Conv2dGeometry&, const float*, const float*, const float*, float*,
+                                   float*);
+template bool mma_backward_weights(Precision, const Conv2dGeometry&, const Bf16*, const Bf16*, const Bf16*, float*,
+                                   float*);
 
 }  // namespace acol::cuda

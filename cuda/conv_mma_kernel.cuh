@@ -8,43 +8,40 @@ namespace acol::cuda::mma {
 
 // C (rows, columns) = or += A B, or max(A B + bias, 0), or += A B where relu_x is above 0. With several splits of the
 // terms: a C for each, one behind the other.
+template <class Number>
 struct Output {
-  float* c;
+  Number* c;
   int rows, columns;
   const float* bias;     // (columns), or null
   int relu, accumulate;  // flags
-  const float* relu_x;   // (rows, columns), or null
+  const Number* relu_x;  // (rows, columns), or null
   float* row_sums;       // (splits, rows): the sums of the terms of A, if the pass has those; or null
 
   // The sums at columns `column` to `column` + 3 of a row.
   __device__ __forceinline__ void write(int split, int row, int column, Floats4 sums) const {
     if (row >= rows || column >= columns) return;
-    if (bias != nullptr) add(sums, bias + column);
+    if (bias != nullptr) add(sums, load<4>(bias + column, true));
 #pragma unroll
     for (float& sum : sums.at) sum = relu != 0 && sum < 0 ? 0 : sum;  // a NaN stays
     const std::int64_t place = (static_cast<std::int64_t>(split) * rows + row) * columns + column;
-    if (relu_x != nullptr) {
-      const Floats4 x = *reinterpret_cast<const Floats4*>(relu_x + place);
-#pragma unroll
-      for (int i = 0; i < 4; ++i) sums.at[i] = x.at[i] > 0 ? sums.at[i] : 0;
-    }
-    if (accumulate != 0) add(sums, c + place);
-    *reinterpret_cast<Floats4*>(c + place) = sums;
+    if (relu_x != nullptr) keep_positive(sums, load<4>(relu_x + place, true));
+    if (accumulate != 0) add(sums, load<4>(c + place, true));
+    store<4>(sums, c + place, true);
   }
 
  private:
-  __device__ __forceinline__ static void add(Floats4& sums, const float* numbers) {
-    const Floats4 more = *reinterpret_cast<const Floats4*>(numbers);
+  __device__ __forceinline__ static void add(Floats4& sums, const Floats4& more) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) sums.at[i] += more.at[i];
   }
 };
 
-// What makes the passes different: the operands, and the tile for a C that is narrow (the columns of forward and
-// backward data are channels) or low (the rows of backward weights are).
-template <class Number>
+// What makes the passes different: the types of the factors' numbers and of C's, the operands, and the tile for a C
+// that is narrow (the columns of forward and backward data are channels) or low (the rows of backward weights are).
+template <class Factor, class T>
 struct Forward {
-  using Element = Number;
+  using Element = Factor;
+  using Number = T;
   template <int Rows, int Threads>
   using A = PatchRows<Element, Rows, Threads>;
   template <int Rows, int Threads>
@@ -54,9 +51,10 @@ struct Forward {
   using Narrow = TileShape<128, 64, 64, 32>;
   static constexpr bool sums_rows = false;
 };
-template <class Number>
+template <class Factor, class T>
 struct BackwardData {
-  using Element = Number;
+  using Element = Factor;
+  using Number = T;
   template <int Rows, int Threads>
   using A = PatchRows<Element, Rows, Threads>;
   template <int Rows, int Threads>
@@ -66,9 +64,10 @@ struct BackwardData {
   using Narrow = TileShape<128, 64, 64, 32>;
   static constexpr bool sums_rows = false;
 };
-template <class Number>
+template <class Factor>
 struct BackwardWeights {
-  using Element = Number;
+  using Element = Factor;
+  using Number = float;
   template <int Rows, int Threads>
   using A = FilterColumns<Element, Rows, Threads>;
   template <int Rows, int Threads>
@@ -115,8 +114,8 @@ struct SharedMemory {
 template <class Pass, Precision precision, class Tile>
 __global__ void __launch_bounds__(Tile::threads, Tile::blocks_at_once)
     multiply(const __grid_constant__ typename Pass::ASource a_source,
-             const __grid_constant__ typename Pass::BSource b_source, const __grid_constant__ Output output, int steps,
-             int steps_a_split) {
+             const __grid_constant__ typename Pass::BSource b_source,
+             const __grid_constant__ Output<typename Pass::Number> output, int steps, int steps_a_split) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   using A = typename Pass::template A<Tile::rows, Tile::threads>;
   using B = typename Pass::template B<Tile::columns, Tile::threads>;
@@ -174,7 +173,7 @@ struct Product {
   const char* name;
   typename Pass::ASource a;
   typename Pass::BSource b;
-  Output output;
+  Output<typename Pass::Number> output;
   int steps, steps_a_split;
 };
 
@@ -210,15 +209,6 @@ void run(Precision precision, TileSize size, const Product<Pass>& product) {
     run<Pass, Precision::tf32>(size, product);
   else
     run<Pass, Precision::fp32>(size, product);
-}
-
-// body(Element{}) with the type of number that `precision` multiplies.
-template <class Body>
-void with_element(Precision precision, const Body& body) {
-  if (precision == Precision::bf16)
-    body(Bf16{});
-  else
-    body(float{});
 }
 
 }  // namespace acol::cuda::mma

@@ -30,8 +30,8 @@ __device__ void drop(std::uint32_t word, float rate, float x, float& out) {
     out = keep ? x / (1 - rate) : 0;
 }
 
-template <bool accumulate>
-__global__ void dropout_kernel(std::int64_t count, bool aligned, Draws draws, float rate, const float* x, float* out) {
+template <bool accumulate, class T>
+__global__ void dropout_kernel(std::int64_t count, bool aligned, Draws draws, float rate, const T* x, T* out) {
   for_each_index((count + 3) / 4, [&](std::int64_t four) {
     const std::int64_t first = 4 * four;
     const std::array<std::uint32_t, 4> words = draws.words(four);
@@ -43,23 +43,35 @@ __global__ void dropout_kernel(std::int64_t count, bool aligned, Draws draws, fl
       store<4>(result, out + first, aligned);
       return;
     }
-    for (std::int64_t i = first; i < count; ++i)
-      drop<accumulate>(words[static_cast<std::size_t>(i - first)], rate, x[i], out[i]);
+    for (std::int64_t i = first; i < count; ++i) {
+      float result = 0;
+      if (accumulate) result = out[i];
+      drop<accumulate>(words[static_cast<std::size_t>(i - first)], rate, x[i], result);
+      out[i] = result;
+    }
   });
 }
 
 }  // namespace
 
+template <class T>
 void dropout_forward(std::int64_t count, float rate, std::uint64_t seed, std::uint32_t step, std::uint32_t layer,
-                     const float* x, float* y) {
-  launch("dropout_forward", dropout_kernel<false>, grid_for((count + 3) / 4), count, aligned(4, x, y),
+                     const T* x, T* y) {
+  launch("dropout_forward", dropout_kernel<false, T>, grid_for((count + 3) / 4), count, aligned(4, x, y),
          Draws{seed, step, layer}, rate, x, y);
 }
 
+template <class T>
 void dropout_backward(std::int64_t count, float rate, std::uint64_t seed, std::uint32_t step, std::uint32_t layer,
-                      const float* dy, float* dx) {
-  launch("dropout_backward", dropout_kernel<true>, grid_for((count + 3) / 4), count, aligned(4, dy, dx),
+                      const T* dy, T* dx) {
+  launch("dropout_backward", dropout_kernel<true, T>, grid_for((count + 3) / 4), count, aligned(4, dy, dx),
          Draws{seed, step, layer}, rate, dy, dx);
 }
+
+template void dropout_forward(std::int64_t, float, std::uint64_t, std::uint32_t, std::uint32_t, const float*, float*);
+template void dropout_backward(std::int64_t, float, std::uint64_t, std::uint32_t, std::uint32_t, const float*, float*);
+
+template void dropout_forward(std::int64_t, float, std::uint64_t, std::uint32_t, std::uint32_t, const Bf16*, Bf16*);
+template void dropout_backward(std::int64_t, float, std::uint64_t, std::uint32_t, std::uint32_t, const Bf16*, Bf16*);
 
 }  // namespace acol::cuda

@@ -8,8 +8,8 @@ namespace acol::cuda {
 namespace {
 
 // out[i] = operation(in[i], ...). `out` may be among `in`: that is how a gradient is added to.
-template <class Operation, class... In>
-__global__ void map_kernel(std::int64_t count, bool aligned, Operation operation, float* out, In... in) {
+template <class Operation, class Out, class... In>
+__global__ void map_kernel(std::int64_t count, bool aligned, Operation operation, Out* out, const In*... in) {
   for_each_index((count + 3) / 4, [&](std::int64_t four) {
     const std::int64_t first = 4 * four;
     if (first + 4 <= count) {
@@ -25,9 +25,9 @@ __global__ void map_kernel(std::int64_t count, bool aligned, Operation operation
   });
 }
 
-template <class Operation, class... In>
-void map(const char* name, std::int64_t count, const Operation& operation, float* out, In... in) {
-  void (*const kernel)(std::int64_t, bool, Operation, float*, In...) = map_kernel<Operation, In...>;
+template <class Operation, class Out, class... In>
+void map(const char* name, std::int64_t count, const Operation& operation, Out* out, const In*... in) {
+  void (*const kernel)(std::int64_t, bool, Operation, Out*, const In*...) = map_kernel<Operation, Out, In...>;
   launch(name, kernel, grid_for((count + 3) / 4), count, aligned(4, out, in...), operation, out, in...);
 }
 
@@ -67,6 +67,10 @@ struct AddToWinner {
   }
 };
 
+struct Copy {
+  __device__ float operator()(float x) const { return x; }
+};
+
 struct AddScaled {
   float factor;
 
@@ -75,37 +79,79 @@ struct AddScaled {
 
 }  // namespace
 
-void relu_forward(std::int64_t count, const float* x, float* y) { map("relu_forward", count, Relu{}, y, x); }
+template <class T>
+void relu_forward(std::int64_t count, const T* x, T* y) {
+  map("relu_forward", count, Relu{}, y, x);
+}
 
-void relu_backward(std::int64_t count, const float* y, const float* dy, float* dx) {
+template <class T>
+void relu_backward(std::int64_t count, const T* y, const T* dy, T* dx) {
   map("relu_backward", count, AddWherePositive{}, dx, y, dy, dx);
 }
 
-void add_forward(std::int64_t count, const float* a, const float* b, float* y) {
+template <class T>
+void add_forward(std::int64_t count, const T* a, const T* b, T* y) {
   map("add_forward", count, Sum{}, y, a, b);
 }
 
-void multiply_forward(std::int64_t count, const float* a, const float* b, float* y) {
+template <class T>
+void multiply_forward(std::int64_t count, const T* a, const T* b, T* y) {
   map("multiply_forward", count, Product{}, y, a, b);
 }
 
 // One after the other, here and below, since da and db may be the same array (the square of a value).
-void multiply_backward(std::int64_t count, const float* a, const float* b, const float* dy, float* da, float* db) {
+template <class T>
+void multiply_backward(std::int64_t count, const T* a, const T* b, const T* dy, T* da, T* db) {
   if (da != nullptr) map("multiply_backward", count, AddProduct{}, da, dy, b, da);
   if (db != nullptr) map("multiply_backward", count, AddProduct{}, db, dy, a, db);
 }
 
-void maximum_forward(std::int64_t count, const float* a, const float* b, float* y) {
+template <class T>
+void maximum_forward(std::int64_t count, const T* a, const T* b, T* y) {
   map("maximum_forward", count, Maximum{}, y, a, b);
 }
 
-void maximum_backward(std::int64_t count, const float* a, const float* b, const float* dy, float* da, float* db) {
+template <class T>
+void maximum_backward(std::int64_t count, const T* a, const T* b, const T* dy, T* da, T* db) {
   if (da != nullptr) map("maximum_backward", count, AddToWinner{true}, da, a, b, dy, da);
   if (db != nullptr) map("maximum_backward", count, AddToWinner{false}, db, a, b, dy, db);
 }
 
-void accumulate(std::int64_t count, float factor, const float* x, float* y) {
+template <class T>
+void accumulate(std::int64_t count, float factor, const T* x, T* y) {
   map("accumulate", count, AddScaled{factor}, y, x, y);
 }
+
+template <class T>
+void to_parameters(std::int64_t count, const T* x, float* y) {
+  map("to_parameters", count, Copy{}, y, x);
+}
+
+template <class T>
+void add_parameters(std::int64_t count, const float* x, T* y) {
+  map("add_parameters", count, Sum{}, y, y, x);
+}
+
+template void relu_forward(std::int64_t, const float*, float*);
+template void relu_backward(std::int64_t, const float*, const float*, float*);
+template void add_forward(std::int64_t, const float*, const float*, float*);
+template void multiply_forward(std::int64_t, const float*, const float*, float*);
+template void multiply_backward(std::int64_t, const float*, const float*, const float*, float*, float*);
+template void maximum_forward(std::int64_t, const float*, const float*, float*);
+template void maximum_backward(std::int64_t, const float*, const float*, const float*, float*, float*);
+template void accumulate(std::int64_t, float, const float*, float*);
+template void to_parameters(std::int64_t, const float*, float*);
+template void add_parameters(std::int64_t, const float*, float*);
+
+template void relu_forward(std::int64_t, const Bf16*, Bf16*);
+template void relu_backward(std::int64_t, const Bf16*, const Bf16*, Bf16*);
+template void add_forward(std::int64_t, const Bf16*, const Bf16*, Bf16*);
+template void multiply_forward(std::int64_t, const Bf16*, const Bf16*, Bf16*);
+template void multiply_backward(std::int64_t, const Bf16*, const Bf16*, const Bf16*, Bf16*, Bf16*);
+template void maximum_forward(std::int64_t, const Bf16*, const Bf16*, Bf16*);
+template void maximum_backward(std::int64_t, const Bf16*, const Bf16*, const Bf16*, Bf16*, Bf16*);
+template void accumulate(std::int64_t, float, const Bf16*, Bf16*);
+template void to_parameters(std::int64_t, const Bf16*, float*);
+template void add_parameters(std::int64_t, const float*, Bf16*);
 
 }  // namespace acol::cuda

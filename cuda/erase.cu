@@ -39,9 +39,9 @@ __global__ void normalized_map_kernel(int pixels, int classes, const float* maps
     to[i] = usable ? static_cast<float>((to[i] - low) / length) : 0.0f;
 }
 
-template <int width>
-__global__ void erase_forward_kernel(int batch, int pixels, int channels, bool aligned, const float* x,
-                                     const float* heat, float threshold, float* y) {
+template <int width, class T>
+__global__ void erase_forward_kernel(int batch, int pixels, int channels, bool aligned, const T* x, const float* heat,
+                                     float threshold, T* y) {
   for_each_in_rows(batch, pixels, channels / width, [&](int n, int pixel, int i) {
     const std::int64_t place = static_cast<std::int64_t>(n) * pixels + pixel, at = place * channels + i * width;
     Pack<float, width> kept = {};
@@ -50,9 +50,9 @@ __global__ void erase_forward_kernel(int batch, int pixels, int channels, bool a
   });
 }
 
-template <int width>
+template <int width, class T>
 __global__ void erase_backward_kernel(int batch, int pixels, int channels, bool aligned, const float* heat,
-                                      float threshold, const float* dy, float* dx) {
+                                      float threshold, const T* dy, T* dx) {
   for_each_in_rows(batch, pixels, channels / width, [&](int n, int pixel, int i) {
     const std::int64_t place = static_cast<std::int64_t>(n) * pixels + pixel, at = place * channels + i * width;
     if (heat[place] >= threshold) return;
@@ -72,19 +72,26 @@ void normalized_map(int batch, int pixels, int classes, const float* maps, const
          pixels, classes, maps, labels_there.data(), heat);
 }
 
-void erase_forward(int batch, int pixels, int channels, const float* x, const float* heat, float threshold, float* y) {
+template <class T>
+void erase_forward(int batch, int pixels, int channels, const T* x, const float* heat, float threshold, T* y) {
   with_width(channels, [&](auto width) {
-    launch("erase_forward", erase_forward_kernel<width()>, grid_for_rows(batch, pixels, channels / width), batch,
+    launch("erase_forward", erase_forward_kernel<width(), T>, grid_for_rows(batch, pixels, channels / width), batch,
            pixels, channels, aligned(width, x, y), x, heat, threshold, y);
   });
 }
 
-void erase_backward(int batch, int pixels, int channels, const float* heat, float threshold, const float* dy,
-                    float* dx) {
+template <class T>
+void erase_backward(int batch, int pixels, int channels, const float* heat, float threshold, const T* dy, T* dx) {
   with_width(channels, [&](auto width) {
-    launch("erase_backward", erase_backward_kernel<width()>, grid_for_rows(batch, pixels, channels / width), batch,
+    launch("erase_backward", erase_backward_kernel<width(), T>, grid_for_rows(batch, pixels, channels / width), batch,
            pixels, channels, aligned(width, dy, dx), heat, threshold, dy, dx);
   });
 }
+
+template void erase_forward(int, int, int, const float*, const float*, float, float*);
+template void erase_backward(int, int, int, const float*, float, const float*, float*);
+
+template void erase_forward(int, int, int, const Bf16*, const float*, float, Bf16*);
+template void erase_backward(int, int, int, const float*, float, const Bf16*, Bf16*);
 
 }  // namespace acol::cuda

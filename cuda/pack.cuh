@@ -1,7 +1,7 @@
 // Several neighbouring numbers at a time. A kernel that does little arithmetic is as fast as its memory, and one access
-// of 16 bytes does it with a quarter of the instructions of four. Tensors need not begin at a multiple of 16 bytes, so
-// each call finds out, and packs of an array that does not are moved number by number: a thread's work, and so the
-// result, is the same either way.
+// to four floats, 16 bytes, does it with a quarter of the instructions of four. Tensors need not begin at a multiple of
+// a pack's size, so each call finds out, and packs of an array that does not are moved number by number: a thread's
+// work, and so the result, is the same either way.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@ struct alignas(sizeof(T) * width) Pack {
   T at[width];
 };
 
-// The numbers of a pack that are Bf16 in memory, as floats.
+// The numbers of a pack that are Bf16 in memory, as floats. A copy of the pack, so that one access brings it.
 template <int width>
-__device__ inline Pack<float, width> in_threads(const Pack<Bf16, width>& pack) {
+__device__ inline Pack<float, width> in_threads(Pack<Bf16, width> pack) {
   Pack<float, width> numbers;
   for (int i = 0; i < width; ++i) numbers.at[i] = pack.at[i];
   return numbers;

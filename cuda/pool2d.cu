@@ -77,8 +77,8 @@ __device__ void for_each_pack(const Pool& pool, int rows, int pixels, const Body
                    [&](int n, int row, int i) { body(n, row, i / packs, i % packs * width); });
 }
 
-template <int width>
-__global__ void max_pool_forward_kernel(Pool pool, bool aligned, const float* x, float* y, std::uint8_t* winner) {
+template <int width, class T>
+__global__ void max_pool_forward_kernel(Pool pool, bool aligned, const T* x, T* y, std::uint8_t* winner) {
   for_each_pack<width>(pool, pool.down.out, pool.across.out, [&](int n, int p, int q, int c) {
     Pack<float, width> best = {};
     Pack<std::uint8_t, width> won = {};
@@ -99,11 +99,10 @@ __global__ void max_pool_forward_kernel(Pool pool, bool aligned, const float* x,
   });
 }
 
-template <int width>
-__global__ void max_pool_backward_kernel(Pool pool, bool aligned, const float* dy, const std::uint8_t* winner,
-                                         float* dx) {
+template <int width, class T>
+__global__ void max_pool_backward_kernel(Pool pool, bool aligned, const T* dy, const std::uint8_t* winner, T* dx) {
   for_each_pack<width>(pool, pool.down.in, pool.across.in, [&](int n, int h, int w, int c) {
-    float* const to = dx + pool.in(n, h, w) + c;
+    T* const to = dx + pool.in(n, h, w) + c;
     auto sum = load<width>(to, aligned);
     pool.for_each_window(h, w, [&](int p, int q, int tap) {
       const auto gradient = load<width>(dy + pool.out(n, p, q) + c, aligned);
@@ -114,8 +113,8 @@ __global__ void max_pool_backward_kernel(Pool pool, bool aligned, const float* d
   });
 }
 
-template <int width>
-__global__ void avg_pool_forward_kernel(Pool pool, bool count_padding, bool aligned, const float* x, float* y) {
+template <int width, class T>
+__global__ void avg_pool_forward_kernel(Pool pool, bool count_padding, bool aligned, const T* x, T* y) {
   for_each_pack<width>(pool, pool.down.out, pool.across.out, [&](int n, int p, int q, int c) {
     Pack<float, width> sum = {};
     pool.for_each_tap(p, q, [&](int h, int w, int) {
@@ -127,10 +126,10 @@ __global__ void avg_pool_forward_kernel(Pool pool, bool count_padding, bool alig
   });
 }
 
-template <int width>
-__global__ void avg_pool_backward_kernel(Pool pool, bool count_padding, bool aligned, const float* dy, float* dx) {
+template <int width, class T>
+__global__ void avg_pool_backward_kernel(Pool pool, bool count_padding, bool aligned, const T* dy, T* dx) {
   for_each_pack<width>(pool, pool.down.in, pool.across.in, [&](int n, int h, int w, int c) {
-    float* const to = dx + pool.in(n, h, w) + c;
+    T* const to = dx + pool.in(n, h, w) + c;
     auto sum = load<width>(to, aligned);
     pool.for_each_window(h, w, [&](int p, int q, int) {
       const auto gradient = load<width>(dy + pool.out(n, p, q) + c, aligned);
@@ -155,12 +154,12 @@ struct StoreMean {
   }
 };
 
-template <int width>
+template <int width, class T>
 __global__ void global_avg_pool_backward_kernel(int batch, int pixels, int channels, bool aligned, const float* dy,
-                                                float* dx) {
+                                                T* dx) {
   for_each_in_rows(batch, pixels, channels / width, [&](int n, int pixel, int i) {
     const auto gradient = load<width>(dy + static_cast<std::int64_t>(n) * channels + i * width, aligned);
-    float* const to = dx + (static_cast<std::int64_t>(n) * pixels + pixel) * channels + i * width;
+    T* const to = dx + (static_cast<std::int64_t>(n) * pixels + pixel) * channels + i * width;
     auto sum = load<width>(to, aligned);
     for (int k = 0; k < width; ++k) sum.at[k] += gradient.at[k] / static_cast<float>(pixels);
     store<width>(sum, to, aligned);
@@ -176,44 +175,64 @@ Grid grid_over_x(const Pool2dGeometry& g, int width) {
 
 }  // namespace
 
-void max_pool_forward(const Pool2dGeometry& g, const float* x, float* y, std::uint8_t* winner) {
+template <class T>
+void max_pool_forward(const Pool2dGeometry& g, const T* x, T* y, std::uint8_t* winner) {
   with_width(g.channels, [&](auto width) {
-    launch("max_pool_forward", max_pool_forward_kernel<width()>, grid_over_y(g, width), Pool(g),
+    launch("max_pool_forward", max_pool_forward_kernel<width(), T>, grid_over_y(g, width), Pool(g),
            aligned(width, x, y, winner), x, y, winner);
   });
 }
 
-void max_pool_backward(const Pool2dGeometry& g, const float* dy, const std::uint8_t* winner, float* dx) {
+template <class T>
+void max_pool_backward(const Pool2dGeometry& g, const T* dy, const std::uint8_t* winner, T* dx) {
   with_width(g.channels, [&](auto width) {
-    launch("max_pool_backward", max_pool_backward_kernel<width()>, grid_over_x(g, width), Pool(g),
+    launch("max_pool_backward", max_pool_backward_kernel<width(), T>, grid_over_x(g, width), Pool(g),
            aligned(width, dy, winner, dx), dy, winner, dx);
   });
 }
 
-void avg_pool_forward(const Pool2dGeometry& g, bool count_padding, const float* x, float* y) {
+template <class T>
+void avg_pool_forward(const Pool2dGeometry& g, bool count_padding, const T* x, T* y) {
   with_width(g.channels, [&](auto width) {
-    launch("avg_pool_forward", avg_pool_forward_kernel<width()>, grid_over_y(g, width), Pool(g), count_padding,
+    launch("avg_pool_forward", avg_pool_forward_kernel<width(), T>, grid_over_y(g, width), Pool(g), count_padding,
            aligned(width, x, y), x, y);
   });
 }
 
-void avg_pool_backward(const Pool2dGeometry& g, bool count_padding, const float* dy, float* dx) {
+template <class T>
+void avg_pool_backward(const Pool2dGeometry& g, bool count_padding, const T* dy, T* dx) {
   with_width(g.channels, [&](auto width) {
-    launch("avg_pool_backward", avg_pool_backward_kernel<width()>, grid_over_x(g, width), Pool(g), count_padding,
+    launch("avg_pool_backward", avg_pool_backward_kernel<width(), T>, grid_over_x(g, width), Pool(g), count_padding,
            aligned(width, dy, dx), dy, dx);
   });
 }
 
-void global_avg_pool_forward(int batch, int pixels, int channels, const float* x, float* y) {
-  sum_rows<1>("global_avg_pool_forward", batch, pixels, channels, Matrices<1>{x}, AddPixel{},
+template <class T>
+void global_avg_pool_forward(int batch, int pixels, int channels, const T* x, float* y) {
+  sum_rows<1>("global_avg_pool_forward", batch, pixels, channels, Matrices<1, T>{x}, AddPixel{},
               StoreMean{pixels, channels, y});
 }
 
-void global_avg_pool_backward(int batch, int pixels, int channels, const float* dy, float* dx) {
+template <class T>
+void global_avg_pool_backward(int batch, int pixels, int channels, const float* dy, T* dx) {
   with_width(channels, [&](auto width) {
-    launch("global_avg_pool_backward", global_avg_pool_backward_kernel<width()>,
+    launch("global_avg_pool_backward", global_avg_pool_backward_kernel<width(), T>,
            grid_for_rows(batch, pixels, channels / width), batch, pixels, channels, aligned(width, dy, dx), dy, dx);
   });
 }
+
+template void max_pool_forward(const Pool2dGeometry&, const float*, float*, std::uint8_t*);
+template void max_pool_backward(const Pool2dGeometry&, const float*, const std::uint8_t*, float*);
+template void avg_pool_forward(const Pool2dGeometry&, bool, const float*, float*);
+template void avg_pool_backward(const Pool2dGeometry&, bool, const float*, float*);
+template void global_avg_pool_forward(int, int, int, const float*, float*);
+template void global_avg_pool_backward(int, int, int, const float*, float*);
+
+template void max_pool_forward(const Pool2dGeometry&, const Bf16*, Bf16*, std::uint8_t*);
+template void max_pool_backward(const Pool2dGeometry&, const Bf16*, const std::uint8_t*, Bf16*);
+template void avg_pool_forward(const Pool2dGeometry&, bool, const Bf16*, Bf16*);
+template void avg_pool_backward(const Pool2dGeometry&, bool, const Bf16*, Bf16*);
+template void global_avg_pool_forward(int, int, int, const Bf16*, float*);
+template void global_avg_pool_backward(int, int, int, const float*, Bf16*);
 
 }  // namespace acol::cuda

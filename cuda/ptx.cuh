@@ -36,14 +36,6 @@ __device__ __forceinline__ void copy_async_16(void* shared, const void* global, 
                                 : "memory"));
 }
 
-// The same for 4 bytes, through the first-level cache.
-__device__ __forceinline__ void copy_async_4(void* shared, const void* global, bool valid) {
-  ACOL_SINCE_SM_80(
-      const int bytes = valid ? 4 : 0;
-      asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(shared)), "l"(global), "r"(bytes)
-                   : "memory"));
-}
-
 // Makes a group of all copies that this thread has started since the last group. A group may be empty.
 __device__ __forceinline__ void commit_copies() {
   ACOL_SINCE_SM_80(asm volatile("cp.async.commit_group;" ::: "memory"));
@@ -71,21 +63,6 @@ __device__ __forceinline__ void load_matrices_x4_transposed(unsigned (&fragment)
                                 : "memory"));
 }
 
-// Two matrices: the rows that lanes 0 to 15 name.
-__device__ __forceinline__ void load_matrices_x2(unsigned (&fragment)[2], const void* shared_row) {
-  ACOL_SINCE_SM_80(asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
-                                : "=r"(fragment[0]), "=r"(fragment[1])
-                                : "r"(shared_address(shared_row))
-                                : "memory"));
-}
-
-__device__ __forceinline__ void load_matrices_x2_transposed(unsigned (&fragment)[2], const void* shared_row) {
-  ACOL_SINCE_SM_80(asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
-                                : "=r"(fragment[0]), "=r"(fragment[1])
-                                : "r"(shared_address(shared_row))
-                                : "memory"));
-}
-
 // sums (16x8) += a (16x16) b (16x8), products exact, sums in float32.
 __device__ __forceinline__ void multiply_add_bf16(float (&sums)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
   ACOL_SINCE_SM_80(
@@ -108,13 +85,6 @@ __device__ __forceinline__ void multiply_add_tf32(float (&sums)[4], const unsign
 __device__ __forceinline__ unsigned to_tf32(float x) {
   unsigned bits = 0;
   ACOL_SINCE_SM_80(asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x)));
-  return bits;
-}
-
-// Two numbers, each rounded to the nearest bf16 (a tie goes to the even one), in one word.
-__device__ __forceinline__ unsigned pack_bf16(float low, float high) {
-  unsigned bits = 0;
-  ACOL_SINCE_SM_80(asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low)));
   return bits;
 }
 

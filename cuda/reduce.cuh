@@ -80,15 +80,15 @@ __global__ void __launch_bounds__(threads_a_block, 4)
 }
 
 // Matrices of one shape, each (groups, rows, columns).
-template <int count>
+template <int count, class T>
 struct Matrices {
-  const float* at[count];
+  const T* at[count];
 };
 
 // An `add` for the kernel above: the numbers of `count` matrices at one place go to a term.
-template <int sums, int count, class Term>
+template <int sums, int count, class T, class Term>
 struct AddMatrices {
-  Matrices<count> in;
+  Matrices<count, T> in;
   std::int64_t rows;
   int columns;
   Term term;
@@ -148,9 +148,9 @@ struct AddParts {
 
 // For each group and column: finish(group, column, totals), where term(column, numbers, sum) has added the numbers of
 // each row to sum[0], ...; over no rows they are 0.
-template <int sums, int count, class Term, class Finish>
-void sum_rows(const char* name, int groups, std::int64_t rows, int columns, const Matrices<count>& in, const Term& term,
-              const Finish& finish) {
+template <int sums, int count, class T, class Term, class Finish>
+void sum_rows(const char* name, int groups, std::int64_t rows, int columns, const Matrices<count, T>& in,
+              const Term& term, const Finish& finish) {
   constexpr std::int64_t most_parts = 2048;   // enough to keep any card busy
   constexpr std::int64_t rows_a_thread = 32;  // so that adding the lines costs little beside them
   if (groups == 0 || columns == 0) return;
@@ -159,7 +159,7 @@ void sum_rows(const char* name, int groups, std::int64_t rows, int columns, cons
                      static_cast<unsigned>(std::min(groups, 65535))),
                 dim3(threads_a_block)};
   };
-  using Add = AddMatrices<sums, count, Term>;
+  using Add = AddMatrices<sums, count, T, Term>;
   const Add add{in, rows, columns, term};
   const int lanes = lanes_for(columns, 32);
   const std::int64_t rows_a_part =

@@ -83,9 +83,9 @@ class AxisOnDevice {
 
 // to[n, h, w, c] = (`accumulate`: what it is +) the sum over the taps of h and of w of their weights times
 // from[n, tap of h, tap of w, c].
-template <int width, bool accumulate>
+template <int width, bool accumulate, class T>
 __global__ void weigh_kernel(int batch, int channels, int from_h, int from_w, int to_h, int to_w, Axis down,
-                             Axis across, bool aligned, const float* from, float* to) {
+                             Axis across, bool aligned, const T* from, T* to) {
   const int packs = channels / width;
   for_each_in_rows(batch, to_h, to_w * packs, [&](int n, int h, int i) {
     const int w = i / packs, c = i % packs * width;
@@ -106,24 +106,32 @@ __global__ void weigh_kernel(int batch, int channels, int from_h, int from_w, in
 
 }  // namespace
 
-void resize_forward(const ResizeGeometry& g, const float* x, float* y) {
+template <class T>
+void resize_forward(const ResizeGeometry& g, const T* x, T* y) {
   const AxisOnDevice down = AxisOnDevice::forward(g.interpolation, g.in_h, g.out_h);
   const AxisOnDevice across = AxisOnDevice::forward(g.interpolation, g.in_w, g.out_w);
   with_width(g.channels, [&](auto width) {
-    launch("resize_forward", weigh_kernel<width(), false>,
+    launch("resize_forward", weigh_kernel<width(), false, T>,
            grid_for_rows(g.batch, g.out_h, g.out_w * (g.channels / width)), g.batch, g.channels, g.in_h, g.in_w,
            g.out_h, g.out_w, down.axis(), across.axis(), aligned(width, x, y), x, y);
   });
 }
 
-void resize_backward(const ResizeGeometry& g, const float* dy, float* dx) {
+template <class T>
+void resize_backward(const ResizeGeometry& g, const T* dy, T* dx) {
   const AxisOnDevice down = AxisOnDevice::backward(g.interpolation, g.in_h, g.out_h);
   const AxisOnDevice across = AxisOnDevice::backward(g.interpolation, g.in_w, g.out_w);
   with_width(g.channels, [&](auto width) {
-    launch("resize_backward", weigh_kernel<width(), true>,
+    launch("resize_backward", weigh_kernel<width(), true, T>,
            grid_for_rows(g.batch, g.in_h, g.in_w * (g.channels / width)), g.batch, g.channels, g.out_h, g.out_w, g.in_h,
            g.in_w, down.axis(), across.axis(), aligned(width, dy, dx), dy, dx);
   });
 }
+
+template void resize_forward(const ResizeGeometry&, const float*, float*);
+template void resize_backward(const ResizeGeometry&, const float*, float*);
+
+template void resize_forward(const ResizeGeometry&, const Bf16*, Bf16*);
+template void resize_backward(const ResizeGeometry&, const Bf16*, Bf16*);
 
 }  // namespace acol::cuda

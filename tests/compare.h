@@ -11,11 +11,13 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "tensor/kernels.h"
 #include "tensor/random.h"
 #include "tensor/simd/level.h"
+#include "tensor/tensor.h"
 
 namespace acol::testing {
 
@@ -24,10 +26,23 @@ using Floats = std::vector<float>;
 // Unlike the kernels' own streams: purpose `test`, so that a test can not agree with a kernel by sharing its draws.
 inline RandomStream test_stream(std::uint32_t a, std::uint32_t b = 0) { return {20180618, Purpose::test, a, b}; }
 
-inline Floats uniform(RandomStream& random, std::int64_t count, float low = -1, float high = 1) {
+// Whether the card's Bf16 table is checked, in place of its float one (ACOL_TEST_PRECISION=bf16, see tests/main.cpp).
+inline bool bf16_is_checked() { return activation_type() == DType::bfloat16; }
+
+// Numbers that activations of the checked table hold exactly, so that the reference sees the same ones.
+inline Floats as_activations(Floats values) {
+  if (bf16_is_checked())
+    for (float& value : values) value = Bf16(value);
+  return values;
+}
+
+inline Floats uniform_parameters(RandomStream& random, std::int64_t count, float low = -1, float high = 1) {
   Floats values(static_cast<std::size_t>(count));
   for (float& value : values) value = random.uniform(low, high);
   return values;
+}
+inline Floats uniform(RandomStream& random, std::int64_t count, float low = -1, float high = 1) {
+  return as_activations(uniform_parameters(random, count, low, high));
 }
 
 inline Floats absolute(Floats values) {
@@ -66,9 +81,13 @@ inline bool buffers_are_aligned = false;
 template <class T>
 class Buffer {
  public:
-  // Inputs, and gradients that are added to.
+  // Inputs, and gradients that are added to; each a number that T holds exactly.
   explicit Buffer(const Floats& values) : Buffer(static_cast<std::int64_t>(values.size())) {
-    std::transform(values.begin(), values.end(), data(), [](float value) { return static_cast<T>(value); });
+    std::transform(values.begin(), values.end(), data(), [](float value) {
+      const T number = static_cast<T>(value);
+      if (!(static_cast<float>(number) == value) && !std::isnan(value)) FAIL("as_activations() is left out: ", value);
+      return number;
+    });
   }
   // Outputs: junk all through.
   explicit Buffer(std::int64_t count) : numbers_(static_cast<std::size_t>(count + 2 * guard_), junk()) {}
@@ -87,23 +106,44 @@ class Buffer {
            std::all_of(numbers_.end() - guard_, numbers_.end(), is_junk);
   }
 
-  bool same_bits(const Buffer& other) const {
-    return numbers_.size() == other.numbers_.size() &&
-           std::memcmp(numbers_.data(), other.numbers_.data(), numbers_.size() * sizeof(T)) == 0;
-  }
-
  private:
   std::int64_t guard_ = buffers_are_aligned ? 64 : 67;
   static T junk() {
-    if constexpr (std::numeric_limits<T>::has_quiet_NaN)
-      return std::numeric_limits<T>::quiet_NaN();
-    else
+    if constexpr (std::is_integral_v<T>)
       return static_cast<T>(0xA5);
+    else
+      return static_cast<T>(std::numeric_limits<float>::quiet_NaN());
   }
   std::vector<T, DeviceAllocator<T>> numbers_;
 };
 
-// Per output number: how far it may be from the reference in double.
+// What a kernel left in a buffer, in double, whatever its type of number: one kernel's outputs may be of two types.
+class Output {
+ public:
+  template <class T>
+  Output(const Buffer<T>& buffer)
+      : numbers_(buffer.data(), buffer.data() + buffer.count()),
+        is_bf16_(std::is_same_v<T, Bf16>),
+        guards_intact_(buffer.guards_intact()) {}
+
+  const double* data() const { return numbers_.data(); }
+  std::int64_t count() const { return static_cast<std::int64_t>(numbers_.size()); }
+  double operator[](std::int64_t i) const { return numbers_[static_cast<std::size_t>(i)]; }
+
+  bool is_bf16() const { return is_bf16_; }
+  bool guards_intact() const { return guards_intact_; }
+  bool same_bits(const Output& other) const {  // double keeps the sign of a zero and the bits of a NaN
+    return is_bf16_ == other.is_bf16_ && guards_intact_ == other.guards_intact_ && count() == other.count() &&
+           std::memcmp(data(), other.data(), numbers_.size() * sizeof(double)) == 0;
+  }
+
+ private:
+  std::vector<double> numbers_;
+  bool is_bf16_, guards_intact_;
+};
+using Outputs = std::vector<Output>;
+
+// Per output number: how far it may be from the reference in double, before it is rounded once if it is kept as Bf16.
 using Tolerance = std::vector<double>;
 
 // Half a unit in the last place of 1.0f: the relative error of one rounding.
@@ -116,30 +156,38 @@ inline double float_error(double roundings, double magnitude) {
   return 4 * std::sqrt(roundings) * rounding * magnitude + std::numeric_limits<float>::min();
 }
 
-template <class T>
-Tolerance float_errors(double roundings, const Buffer<T>& magnitudes) {
+inline Tolerance float_errors(double roundings, const Output& magnitudes) {
   Tolerance tolerance;
   for (std::int64_t i = 0; i < magnitudes.count(); ++i)
-    tolerance.push_back(float_error(roundings, std::abs(static_cast<double>(magnitudes[i]))));
+    tolerance.push_back(float_error(roundings, std::abs(magnitudes[i])));
   return tolerance;
 }
 
 inline Tolerance exactly(std::int64_t count) { return Tolerance(static_cast<std::size_t>(count), 0.0); }
 
-// "" if every number agrees, else the first that does not. A NaN or an infinity agrees only with itself.
-template <class T>
-std::string mismatch(const Buffer<T>& got, const Buffer<double>& want, const Tolerance& tolerance) {
+// Whether a number of a type can come from one within `allowed` of `want`. A NaN or an infinity agrees only with
+// itself.
+inline bool agrees(double got, double want, double allowed, bool is_bf16) {
+  if (!std::isfinite(want)) return std::isnan(want) ? std::isnan(got) : got == want;
+  if (!is_bf16) return std::abs(got - want) <= allowed;
+  // Rounding keeps the order, so that these are the limits of what one rounding makes. A second one shows.
+  const auto rounded = [](double number) { return Bf16(static_cast<float>(number)); };
+  return rounded(want - allowed) <= got && got <= rounded(want + allowed);
+}
+
+// "" if every number agrees, else the first that does not.
+inline std::string mismatch(const Output& got, const Output& want, const Tolerance& tolerance) {
   if (got.count() != want.count() || tolerance.size() != static_cast<std::size_t>(want.count()))
     return message("counts differ: got ", got.count(), ", want ", want.count(), ", tolerances ", tolerance.size());
   if (!got.guards_intact()) return "wrote outside its buffer";
   for (std::int64_t i = 0; i < want.count(); ++i) {
-    const double g = static_cast<double>(got[i]), w = want[i], allowed = tolerance[static_cast<std::size_t>(i)];
-    const bool same = std::isfinite(w) ? std::abs(g - w) <= allowed : std::isnan(w) ? std::isnan(g) : g == w;
-    if (!same) {
+    const double allowed = tolerance[static_cast<std::size_t>(i)];
+    if (!agrees(got[i], want[i], allowed, got.is_bf16())) {
       std::ostringstream out;
       out.precision(9);
-      out << "index " << i << " of " << want.count() << ": got " << g << ", want " << w << ", off by "
-          << std::abs(g - w) << ", tolerance " << allowed;
+      out << "index " << i << " of " << want.count() << ": got " << got[i] << ", want " << want[i] << ", off by "
+          << std::abs(got[i] - want[i]) << ", tolerance " << allowed
+          << (got.is_bf16() ? " and a rounding to bf16" : "");
       return out.str();
     }
   }
@@ -168,18 +216,18 @@ void for_each_cpu_table(const Body& body, const std::vector<int>& thread_counts 
   omp_set_num_threads(threads_before);
 }
 
-// `run` is a generic call, Kernels<T> -> std::vector<Buffer<T>>. The reference in double tells what is right; the
-// reference in float and the fast table at every level must agree within the tolerances (one for each buffer), and the
-// fast table's bits must not depend on the number of threads. Where tests run on a card, its table takes the place of
-// both, and must give the same bits when it runs again.
+// `run` is a generic call, Kernels<T> -> Outputs. The reference in double tells what is right; the reference in float
+// and the fast table at every level must agree within the tolerances (one for each buffer), and the fast table's bits
+// must not depend on the number of threads. Where tests run on a card, one of its tables takes the place of both, and
+// must give the same bits when it runs again.
 template <class Run>
 void check_tables(const std::string& what, const Run& run, const std::vector<Tolerance>& tolerances,
                   const std::vector<int>& thread_counts = {1, 2, 3, 5}) {
   INFO(what);
-  const std::vector<Buffer<double>> want = run(reference_kernels<double>());
+  const Outputs want = run(reference_kernels<double>());
   REQUIRE(want.size() == tolerances.size());
 
-  const auto compare = [&](const std::string& table, const std::vector<Buffer<float>>& got) {
+  const auto compare = [&](const std::string& table, const Outputs& got) {
     INFO(table);
     for (std::size_t i = 0; i < want.size(); ++i) {
       INFO("output ", i);
@@ -187,10 +235,11 @@ void check_tables(const std::string& what, const Run& run, const std::vector<Tol
     }
   };
   if (device_in_use() == Device::cuda) {
+    const auto on_card = [&] { return bf16_is_checked() ? run(kernels<Bf16>()) : run(kernels<float>()); };
     for (const bool aligned : {false, true}) {  // the fastest kernels want aligned numbers
       buffers_are_aligned = aligned;
-      const std::vector<Buffer<float>> got = run(kernels<float>()), again = run(kernels<float>());
-      compare(aligned ? "cuda, aligned" : "cuda", got);
+      const Outputs got = on_card(), again = on_card();
+      compare(message("cuda", bf16_is_checked() ? " bf16" : "", aligned ? ", aligned" : ""), got);
       for (std::size_t i = 0; i < want.size(); ++i) {
         INFO("output ", i);
         CHECK(got[i].same_bits(again[i]));
@@ -201,11 +250,11 @@ void check_tables(const std::string& what, const Run& run, const std::vector<Tol
   }
   compare("reference float", run(reference_kernels<float>()));
 
-  std::vector<Buffer<float>> single;
+  Outputs single;
   SimdLevel level_of_single = SimdLevel::scalar;
   for_each_cpu_table(
       [&](const std::string& table, const Kernels<float>& kernels) {
-        std::vector<Buffer<float>> got = run(kernels);
+        Outputs got = run(kernels);
         if (single.empty() || simd_in_use() != level_of_single) {
           compare(table, got);
           single = std::move(got);

@@ -11,7 +11,7 @@ inline bool same_bits(const Tensor& left, const Tensor& right) {
   if (!left.defined() || !right.defined() || left.shape() != right.shape() || left.dtype() != right.dtype())
     return false;
   const Tensor a = left.to_host(), b = right.to_host();
-  return with_scalar(a.dtype(), [&]<class T>() { return std::memcmp(a.data<T>(), b.data<T>(), a.bytes()) == 0; });
+  return with_activation(a.dtype(), [&]<class T>() { return std::memcmp(a.data<T>(), b.data<T>(), a.bytes()) == 0; });
 }
 
 }  // namespace acol::testing

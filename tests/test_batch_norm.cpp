@@ -29,14 +29,14 @@ struct Numbers {
   Numbers(const Case& each, RandomStream random) {
     const std::int64_t count = each.rows * each.channels;
     x = uniform(random, count, each.offset - 2, each.offset + 2);
-    gamma = uniform(random, each.channels);
-    beta = uniform(random, each.channels);
-    mean = uniform(random, each.channels, each.offset - 0.1f, each.offset + 0.1f);
-    variance = uniform(random, each.channels, 0, 3);
+    gamma = uniform_parameters(random, each.channels);
+    beta = uniform_parameters(random, each.channels);
+    mean = uniform_parameters(random, each.channels, each.offset - 0.1f, each.offset + 0.1f);
+    variance = uniform_parameters(random, each.channels, 0, 3);
     dy = uniform(random, count, -1, 1.5f);
     dx = uniform(random, count);
-    dgamma = uniform(random, each.channels);
-    dbeta = uniform(random, each.channels);
+    dgamma = uniform_parameters(random, each.channels);
+    dbeta = uniform_parameters(random, each.channels);
   }
 };
 
@@ -48,9 +48,9 @@ TEST_CASE("batch norm statistics") {
     const Numbers numbers(each, test_stream(20, number++));
     const auto run = [&]<class T>(const Kernels<T>& k, const Floats& values) {
       const Buffer<T> x(values);
-      Buffer<T> mean(std::int64_t{each.channels}), variance(std::int64_t{each.channels});
+      Buffer<ParameterOf<T>> mean(std::int64_t{each.channels}), variance(std::int64_t{each.channels});
       k.batch_norm_statistics(each.rows, each.channels, x.data(), mean.data(), variance.data());
-      return std::vector<Buffer<T>>{mean, variance};
+      return Outputs{mean, variance};
     };
     const auto want = run(reference_kernels<double>(), numbers.x);
     const double roundings = static_cast<double>(each.rows) + 2;
@@ -82,12 +82,13 @@ TEST_CASE("batch norm forward") {
   for (const Case& each : cases) {
     const Numbers numbers(each, test_stream(21, number++));
     const auto run = [&]<class T>(const Kernels<T>& k) {
-      const Buffer<T> x(numbers.x), mean(numbers.mean), variance(numbers.variance), gamma(numbers.gamma),
+      const Buffer<T> x(numbers.x);
+      const Buffer<ParameterOf<T>> mean(numbers.mean), variance(numbers.variance), gamma(numbers.gamma),
           beta(numbers.beta);
       Buffer<T> y(x.count());
       k.batch_norm_forward(each.rows, each.channels, x.data(), mean.data(), variance.data(), gamma.data(), beta.data(),
-                           static_cast<T>(epsilon), y.data());
-      return std::vector<Buffer<T>>{y};
+                           epsilon, y.data());
+      return Outputs{y};
     };
     Tolerance tolerance;
     for (std::size_t i = 0; i < numbers.x.size(); ++i) {
@@ -110,13 +111,14 @@ TEST_CASE("batch norm backward: statistics of the batch or constants, any output
       const std::uint32_t wanted = number < 2 || number % 2 == 0 ? 7u : 1 + number % 7;
       ++number;
       const auto run = [&]<class T>(const Kernels<T>& k) {
-        const Buffer<T> x(numbers.x), mean(numbers.mean), variance(numbers.variance), gamma(numbers.gamma),
-            dy(numbers.dy);
-        Buffer<T> dx(numbers.dx), dgamma(numbers.dgamma), dbeta(numbers.dbeta);
-        k.batch_norm_backward(each.rows, each.channels, x.data(), mean.data(), variance.data(), gamma.data(),
-                              static_cast<T>(epsilon), through_statistics, dy.data(), wanted & 1 ? dx.data() : nullptr,
+        const Buffer<T> x(numbers.x), dy(numbers.dy);
+        const Buffer<ParameterOf<T>> mean(numbers.mean), variance(numbers.variance), gamma(numbers.gamma);
+        Buffer<T> dx(numbers.dx);
+        Buffer<ParameterOf<T>> dgamma(numbers.dgamma), dbeta(numbers.dbeta);
+        k.batch_norm_backward(each.rows, each.channels, x.data(), mean.data(), variance.data(), gamma.data(), epsilon,
+                              through_statistics, dy.data(), wanted & 1 ? dx.data() : nullptr,
                               wanted & 2 ? dgamma.data() : nullptr, wanted & 4 ? dbeta.data() : nullptr);
-        return std::vector<Buffer<T>>{dx, dgamma, dbeta};
+        return Outputs{dx, dgamma, dbeta};
       };
 
       // Absolute sums, term by term as in the reference.
@@ -152,12 +154,12 @@ TEST_CASE("batch norm backward: statistics of the batch or constants, any output
 TEST_CASE("moving averages") {
   for (const std::int64_t count : {1, 3, 257, 5000}) {
     RandomStream random = test_stream(9, static_cast<std::uint32_t>(count));
-    const Floats x = uniform(random, count, -3, 3), average = uniform(random, count, -3, 3);
+    const Floats x = uniform_parameters(random, count, -3, 3), average = uniform_parameters(random, count, -3, 3);
     const auto run = [&]<class T>(const Kernels<T>& kernels) {
-      const Buffer<T> from(x);
-      std::vector<Buffer<T>> result{Buffer<T>(average)};
-      kernels.move_average(count, 0.1, 1.25, from.data(), result[0].data());
-      return result;
+      const Buffer<ParameterOf<T>> from(x);
+      Buffer<ParameterOf<T>> moved(average);
+      kernels.move_average(count, 0.1, 1.25, from.data(), moved.data());
+      return Outputs{moved};
     };
     Tolerance one_rounding;
     for (std::int64_t i = 0; i < count; ++i) one_rounding.push_back(4 * rounding);

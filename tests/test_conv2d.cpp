@@ -19,19 +19,19 @@ std::string describe(const Conv2dGeometry& g) {
                  g.pad_h, ",", g.pad_w, " dilation ", g.dilation_h, ",", g.dilation_w);
 }
 
-// x, w, bias, dy and what the gradients hold before.
+// x, w, bias, dy and what the gradients hold before. A convolution may round w, a factor, as it does x and dy.
 struct Numbers {
   Floats x, w, bias, dy, relu_y, dx, dw, db;
 
   Numbers(const Conv2dGeometry& g, RandomStream random)
       : x(uniform(random, g.x_shape().count())),
         w(uniform(random, g.w_shape().count())),
-        bias(uniform(random, g.out_c)),
+        bias(uniform_parameters(random, g.out_c)),
         dy(uniform(random, g.y_shape().count())),
         relu_y(uniform(random, g.y_shape().count())),
         dx(uniform(random, g.x_shape().count())),
-        dw(uniform(random, g.w_shape().count())),
-        db(uniform(random, g.out_c)) {}
+        dw(uniform_parameters(random, g.w_shape().count())),
+        db(uniform_parameters(random, g.out_c)) {}
 
   // The same sums with every term made positive: the magnitudes of the tolerances. A number below the smallest normal
   // one errs as much as that.
@@ -45,9 +45,9 @@ struct Numbers {
 };
 
 template <class T>
-std::vector<Buffer<T>> forward(const Kernels<T>& kernels, const Conv2dGeometry& g, const Numbers& numbers, bool bias,
-                               bool relu) {
-  const Buffer<T> x(numbers.x), w(numbers.w), b(numbers.bias);
+Outputs forward(const Kernels<T>& kernels, const Conv2dGeometry& g, const Numbers& numbers, bool bias, bool relu) {
+  const Buffer<T> x(numbers.x);
+  const Buffer<ParameterOf<T>> w(numbers.w), b(numbers.bias);
   Buffer<T> y(g.y_shape().count());
   kernels.conv2d_forward(g, x.data(), w.data(), bias ? b.data() : nullptr, relu, y.data());
   return {y};
@@ -55,9 +55,10 @@ std::vector<Buffer<T>> forward(const Kernels<T>& kernels, const Conv2dGeometry& 
 
 // `behind_relu`: without what a ReLU that made x would drop, which the table leaves out or not.
 template <class T>
-std::vector<Buffer<T>> backward_data(const Kernels<T>& kernels, const Conv2dGeometry& g, const Numbers& numbers,
-                                     bool relu, bool behind_relu = false) {
-  const Buffer<T> dy(numbers.dy), relu_y(numbers.relu_y), w(numbers.w), x(numbers.x), before(numbers.dx);
+Outputs backward_data(const Kernels<T>& kernels, const Conv2dGeometry& g, const Numbers& numbers, bool relu,
+                      bool behind_relu = false) {
+  const Buffer<T> dy(numbers.dy), relu_y(numbers.relu_y), x(numbers.x), before(numbers.dx);
+  const Buffer<ParameterOf<T>> w(numbers.w);
   Buffer<T> dx(numbers.dx);
   const bool left_out = kernels.conv2d_backward_data(g, dy.data(), relu ? relu_y.data() : nullptr, w.data(),
                                                      behind_relu ? x.data() : nullptr, dx.data());
@@ -68,10 +69,10 @@ std::vector<Buffer<T>> backward_data(const Kernels<T>& kernels, const Conv2dGeom
 }
 
 template <class T>
-std::vector<Buffer<T>> backward_weights(const Kernels<T>& kernels, const Conv2dGeometry& g, const Numbers& numbers,
-                                        bool bias, bool relu) {
+Outputs backward_weights(const Kernels<T>& kernels, const Conv2dGeometry& g, const Numbers& numbers, bool bias,
+                         bool relu) {
   const Buffer<T> dy(numbers.dy), relu_y(numbers.relu_y), x(numbers.x);
-  Buffer<T> dw(numbers.dw), db(numbers.db);
+  Buffer<ParameterOf<T>> dw(numbers.dw), db(numbers.db);
   kernels.conv2d_backward_weights(g, dy.data(), relu ? relu_y.data() : nullptr, x.data(), dw.data(),
                                   bias ? db.data() : nullptr);
   return {dw, db};
@@ -83,10 +84,11 @@ int tile_side(const Conv2dGeometry& g, ConvPass pass) {
   return method == ConvMethod::winograd4 ? 4 : method == ConvMethod::winograd2 ? 2 : 0;
 }
 
-// Direct sums err with the magnitudes of their own terms, `direct`; Winograd's with those of their tile.
+// Direct sums, and all of a card's, err with the magnitudes of their own terms, `direct`; Winograd's with those of
+// their tile.
 Tolerance tolerance_of(const Conv2dGeometry& g, ConvPass pass, const Numbers& numbers, double terms,
-                       const Buffer<double>& direct) {
-  const int side = tile_side(g, pass);
+                       const Output& direct) {
+  const int side = device_in_use() == Device::cuda ? 0 : tile_side(g, pass);
   return side == 0 ? float_errors(terms, direct) : winograd_tolerance(side, pass, g, numbers.magnitudes());
 }
 
@@ -140,15 +142,15 @@ constexpr ConvPass passes[] = {ConvPass::forward, ConvPass::backward_data, ConvP
 // Where the reference is not finite, no fast table may be. Where it is, they agree, unless `may_spoil`.
 template <class Run>
 void check_spoiled(const Run& run, const Tolerance& tolerance, const std::vector<bool>& may_spoil) {
-  const Buffer<double> want = run(reference_kernels<double>())[0];
+  const Output want = run(reference_kernels<double>())[0];
   REQUIRE(want.count() == static_cast<std::int64_t>(may_spoil.size()));
   REQUIRE(std::find(may_spoil.begin(), may_spoil.end(), false) != may_spoil.end());
-  std::vector<Buffer<float>> results;
+  Outputs results;
   for_each_cpu_table(
       [&](const std::string& table, const Kernels<float>& kernels) {
         INFO(table);
         results.push_back(run(kernels)[0]);
-        const Buffer<float>& got = results.back();
+        const Output& got = results.back();
         CHECK(got.guards_intact());
         std::int64_t hidden = 0, wrong = 0;
         for (std::int64_t i = 0; i < want.count(); ++i) {
@@ -156,7 +158,7 @@ void check_spoiled(const Run& run, const Tolerance& tolerance, const std::vector
           if (!std::isfinite(want[i]))
             hidden += std::isfinite(got[i]);
           else if (!may_spoil[at])
-            wrong += !(std::abs(static_cast<double>(got[i]) - want[i]) <= tolerance[at]);
+            wrong += !(std::abs(got[i] - want[i]) <= tolerance[at]);
         }
         CHECK(hidden == 0);
         CHECK(wrong == 0);
@@ -216,6 +218,7 @@ TEST_CASE("conv2d: a NaN or an infinity reaches the outputs that read it; summed
 }
 
 TEST_CASE("conv2d: by Winograd's method it may also spoil the outputs of the tiles that read it, and no other") {
+  if (device_in_use() == Device::cuda) return;  // a method of the CPU
   int methods_seen[5] = {};
   for (const Conv2dGeometry& g : {Conv2dGeometry{2, 6, 5, 5, 9, 3, 3, 1, 1, 1, 1, 1, 1},
                                   Conv2dGeometry{2, 15, 14, 17, 33, 3, 3, 1, 1, 0, 2, 1, 1}}) {
@@ -248,7 +251,7 @@ TEST_CASE("conv2d: by Winograd's method it may also spoil the outputs of the til
       }
       numbers.dy = tame.dy;
       const auto run_weights = [&]<class T>(const Kernels<T>& k) {
-        return std::vector{backward_weights(k, g, numbers, false, true)[0]};
+        return Outputs{backward_weights(k, g, numbers, false, true)[0]};
       };
       check_spoiled(run_weights, backward_weights_tolerances(g, tame, false)[0], taps);
       ++methods_seen[tile_side(g, ConvPass::backward_weights)];
@@ -394,12 +397,40 @@ TEST_CASE("conv2d: large numbers, and numbers below the smallest normal one") {
       INFO(message(a, " times ", b));
       Numbers numbers = plain;
       numbers.bias = scaled(plain.bias, c), numbers.dx = scaled(plain.dx, c), numbers.dw = scaled(plain.dw, c);
-      numbers.x = scaled(plain.x, a), numbers.w = scaled(plain.w, b);
+      numbers.dx = as_activations(numbers.dx);
+      numbers.x = as_activations(scaled(plain.x, a)), numbers.w = as_activations(scaled(plain.w, b));
       check_forward(g, numbers, true, false, {2});
-      numbers.dy = scaled(plain.dy, a);
+      numbers.dy = as_activations(scaled(plain.dy, a));
       check_backward_data(g, numbers, false, false, {2});
-      numbers.dy = scaled(plain.dy, b);
+      numbers.dy = as_activations(scaled(plain.dy, b));
       check_backward_weights(g, numbers, false, false, {2});
     }
+  }
+}
+
+TEST_CASE("conv2d: beside bf16 activations, filters count as they are, or all of them rounded to bf16") {
+  if (!bf16_is_checked()) return;
+  for (const Conv2dGeometry& g : {Conv2dGeometry{1, 9, 8, 16, 24, 3, 3, 1, 1, 1, 1, 1, 1},  // suits tensor cores
+                                  Conv2dGeometry{1, 7, 6, 5, 3, 3, 3, 1, 1, 1, 1, 1, 1}}) {
+    RandomStream random = test_stream(7);
+    Numbers numbers(g, test_stream(6));
+    numbers.w = uniform_parameters(random, g.w_shape().count());
+    Numbers rounded = numbers;
+    rounded.w = as_activations(numbers.w);
+    const auto check_pass = [&](const auto& run, const Tolerance& tolerance) {
+      for (const bool aligned : {false, true}) {
+        buffers_are_aligned = aligned;
+        const Output got = run(kernels<Bf16>(), numbers)[0];
+        buffers_are_aligned = false;
+        const auto agrees_with = [&](const Numbers& those) {
+          return mismatch(got, run(reference_kernels<double>(), those)[0], tolerance) == "";
+        };
+        CHECK(agrees_with(numbers) != agrees_with(rounded));
+      }
+    };
+    check_pass([&]<class T>(const Kernels<T>& k, const Numbers& those) { return forward(k, g, those, true, false); },
+               forward_tolerance(g, numbers, true));
+    check_pass([&]<class T>(const Kernels<T>& k, const Numbers& those) { return backward_data(k, g, those, false); },
+               backward_data_tolerance(g, numbers));
   }
 }

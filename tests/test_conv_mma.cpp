@@ -1,6 +1,7 @@
 // Convolution on tensor cores: every pass in every precision against the reference in double, over sizes that are no
 // multiples of a tile. The rounded precisions are held twice: loosely to the exact result, and as tightly as float sums
-// allow to the result of rounded factors. Behind dw stands db, which is made in the same pass.
+// allow to the result of rounded factors. Behind dw stands db, which is made in the same pass. Tensors of Bf16 are
+// given the same numbers, rounded.
 #include <cuda_runtime.h>
 #include <doctest/doctest.h>
 
@@ -25,31 +26,33 @@ std::string describe(const Conv2dGeometry& g) {
 }
 
 // Numbers that both the card and the host may touch, 16-byte aligned, between guard zones of NaN.
+template <class T>
 class CardNumbers {
  public:
   explicit CardNumbers(const Floats& values) : count_(values.size()) {
-    cuda::check_cuda(cudaMallocManaged(&memory_, (count_ + 2 * guard) * sizeof(float)), "test memory");
-    std::fill_n(memory_, count_ + 2 * guard, NAN);
+    cuda::check_cuda(cudaMallocManaged(&memory_, (count_ + 2 * guard) * sizeof(T)), "test memory");
+    std::fill_n(memory_, count_ + 2 * guard, T{NAN});
     std::copy(values.begin(), values.end(), data());
   }
   ~CardNumbers() { cudaFree(memory_); }
   CardNumbers(const CardNumbers&) = delete;
   CardNumbers& operator=(const CardNumbers&) = delete;
 
-  float* data() { return memory_ + guard; }
+  T* data() { return memory_ + guard; }
 
   // Waits for the kernels.
   Floats result() const {
     cuda::check_cuda(cudaStreamSynchronize(cuda::stream()), "test");
     for (std::size_t i = 0; i < guard; ++i)
-      if (!std::isnan(memory_[i]) || !std::isnan(memory_[guard + count_ + i])) FAIL("wrote outside its buffer");
+      if (!std::isnan(float{memory_[i]}) || !std::isnan(float{memory_[guard + count_ + i]}))
+        FAIL("wrote outside its buffer");
     return {memory_ + guard, memory_ + guard + count_};
   }
 
  private:
   static constexpr std::size_t guard = 64;
   std::size_t count_;
-  float* memory_ = nullptr;
+  T* memory_ = nullptr;
 };
 
 // What the passes read, and what they add to.
@@ -98,22 +101,25 @@ std::vector<T> both(std::vector<T> first, const std::vector<T>& second) {
   return first;
 }
 
+// T: of activations.
+template <class T = float>
 Floats on_card(const Call& call, Precision precision, const Numbers& numbers) {
-  CardNumbers x(numbers.x), w(numbers.w), bias(numbers.bias), dy(numbers.dy), relu_y(numbers.relu_y);
-  float* const mask = call.fused ? relu_y.data() : nullptr;
+  CardNumbers<T> x(numbers.x), dy(numbers.dy), relu_y(numbers.relu_y);
+  CardNumbers<float> w(numbers.w), bias(numbers.bias);
+  T* const mask = call.fused ? relu_y.data() : nullptr;
   if (call.pass == Pass::forward) {
-    CardNumbers y(Floats(numbers.dy.size(), NAN));
+    CardNumbers<T> y(Floats(numbers.dy.size(), NAN));
     REQUIRE(cuda::mma_forward(precision, call.g, x.data(), w.data(), call.fused ? bias.data() : nullptr, call.fused,
                               y.data()));
     return y.result();
   }
   if (call.pass == Pass::backward_data) {
-    CardNumbers dx(numbers.dx);
+    CardNumbers<T> dx(numbers.dx);
     REQUIRE(cuda::mma_backward_data(precision, call.g, dy.data(), mask, w.data(), call.fused ? x.data() : nullptr,
                                     dx.data()));
     return dx.result();
   }
-  CardNumbers dw(numbers.dw), db(numbers.db);
+  CardNumbers<float> dw(numbers.dw), db(numbers.db);
   REQUIRE(cuda::mma_backward_weights(precision, call.g, dy.data(), mask, x.data(), dw.data(),
                                      call.fused ? db.data() : nullptr));
   return both(dw.result(), db.result());
@@ -157,17 +163,19 @@ float rounded(float value, int bits, bool ties_to_even) {
   return static_cast<float>(std::ldexp(ties_to_even ? std::nearbyint(scaled) : std::round(scaled), exponent - bits));
 }
 
+float to_bf16(float value) { return rounded(value, 8, true); }
+
+bool eights_of_channels(const Conv2dGeometry& g) { return g.in_c % 8 == 0 && g.out_c % 8 == 0; }
+
 // Without eights of channels bf16 is TF32. What db adds up is rounded in bf16 only.
 Numbers rounded_for(Precision precision, const Call& call, const Numbers& numbers) {
-  const bool eights = call.g.in_c % 8 == 0 && call.g.out_c % 8 == 0;
-  if (precision == Precision::bf16 && eights)
-    return numbers.with_factors([](float value) { return rounded(value, 8, true); });
+  if (precision == Precision::bf16 && eights_of_channels(call.g)) return numbers.with_factors(to_bf16);
   return numbers.with_factors([](float value) { return rounded(value, 11, false); });
 }
 
 // The gradients of the biases behind those of the weights are no products.
 bool exact_bias(Precision precision, const Call& call) {
-  return precision == Precision::tf32 || call.g.in_c % 8 != 0 || call.g.out_c % 8 != 0;
+  return precision == Precision::tf32 || !eights_of_channels(call.g);
 }
 
 double terms_of(const Call& call) {
@@ -175,6 +183,31 @@ double terms_of(const Call& call) {
   return call.pass == Pass::forward         ? g.taps() * g.in_c + 2
          : call.pass == Pass::backward_data ? g.taps() * g.out_c + 2
                                             : static_cast<double>(g.batch) * g.out_h() * g.out_w() + 2;
+}
+
+// got[i] is want[i] within a float sum's error and `store_error` of itself.
+void check_close(const Call& call, const Floats& got, const std::vector<double>& want,
+                 const std::vector<double>& magnitude, double store_error) {
+  std::string wrong;
+  for (std::size_t i = 0; i < want.size() && wrong.empty(); ++i) {
+    const double allowed = float_error(terms_of(call), magnitude[i]) + store_error * std::abs(want[i]);
+    if (!(std::abs(static_cast<double>(got[i]) - want[i]) <= allowed))
+      wrong = message("index ", i, " of ", want.size(), ": got ", got[i], ", want ", want[i]);
+  }
+  CHECK(wrong == "");
+}
+
+// Tensors of Bf16: the precision does not matter.
+void check_bf16_tensors(const Call& call, const Numbers& numbers) {
+  if (!eights_of_channels(call.g)) return;
+  INFO(message(describe(call.g), " pass ", static_cast<int>(call.pass), call.fused ? " fused " : " ", "Bf16"));
+  Numbers given = numbers.with_factors(to_bf16);
+  for (Floats* values : {&given.relu_y, &given.dx})
+    std::transform(values->begin(), values->end(), values->begin(), to_bf16);
+  const std::vector<double> magnitude =
+      exact({call.pass, call.g, call.pass == Pass::backward_weights}, given.magnitudes());
+  check_close(call, on_card<Bf16>(call, Precision::fp32, given), exact(call, given), magnitude,
+              call.pass == Pass::backward_weights ? 0 : 0x1p-8);
 }
 
 void check_call(const Call& call, const Numbers& numbers, const Precisions& checked = precisions) {
@@ -191,12 +224,9 @@ void check_call(const Call& call, const Numbers& numbers, const Precisions& chec
         precision == Precision::fp32 ? want : exact(call, rounded_for(precision, call, numbers));
     if (call.pass == Pass::backward_weights && exact_bias(precision, call))
       std::copy(want.end() - call.g.out_c, want.end(), want_rounded.end() - call.g.out_c);
-    std::string wrong;
-    for (std::size_t i = 0; i < want.size() && wrong.empty(); ++i)
-      if (!(std::abs(static_cast<double>(got[i]) - want_rounded[i]) <= float_error(terms_of(call), magnitude[i])))
-        wrong = message("index ", i, " of ", want.size(), ": got ", got[i], ", want ", want_rounded[i]);
-    CHECK(wrong == "");
+    check_close(call, got, want_rounded, magnitude, 0);
   }
+  check_bf16_tensors(call, numbers);
 }
 
 void check_shape(const Conv2dGeometry& g, std::uint32_t number) {
@@ -294,13 +324,13 @@ TEST_CASE("conv on tensor cores: the same bits every time") {
 
 TEST_CASE("conv on tensor cores: what it leaves to others, it leaves alone") {
   if (skipped()) return;
-  CardNumbers a(Floats(4096, 1.0f)), b(Floats(4096, 1.0f)), c(Floats(4096, 7.0f));
+  CardNumbers<float> a(Floats(4096, 1.0f)), b(Floats(4096, 1.0f)), c(Floats(4096, 7.0f));
   const auto all_refuse = [&](const Conv2dGeometry& g, int off_a, int off_b, int off_c) {
     const float *const in = a.data() + off_a, *const other = b.data() + off_b;
     float* const out = c.data() + off_c;
-    return !cuda::mma_forward(Precision::bf16, g, in, other, nullptr, false, out) &&
-           !cuda::mma_backward_data(Precision::bf16, g, in, nullptr, other, nullptr, out) &&
-           !cuda::mma_backward_weights(Precision::bf16, g, in, nullptr, other, out, nullptr);
+    return !cuda::mma_forward<float>(Precision::bf16, g, in, other, nullptr, false, out) &&
+           !cuda::mma_backward_data<float>(Precision::bf16, g, in, nullptr, other, nullptr, out) &&
+           !cuda::mma_backward_weights<float>(Precision::bf16, g, in, nullptr, other, out, nullptr);
   };
   const Conv2dGeometry good{1, 4, 4, 8, 8, 1, 1, 1, 1, 0, 0, 1, 1};
   Conv2dGeometry odd_inputs = good, odd_outputs = good, strided = good;
@@ -310,11 +340,11 @@ TEST_CASE("conv on tensor cores: what it leaves to others, it leaves alone") {
   CHECK(all_refuse(good, 1, 0, 0));
   CHECK(all_refuse(good, 0, 2, 0));
   CHECK(all_refuse(good, 0, 0, 3));
-  CHECK(!cuda::mma_forward(Precision::tf32, good, a.data(), b.data(), b.data() + 1, false, c.data()));
-  CHECK(!cuda::mma_backward_data(Precision::tf32, good, a.data(), b.data() + 1, b.data(), nullptr, c.data()));
-  CHECK(!cuda::mma_backward_data(Precision::fp32, good, a.data(), nullptr, b.data(), b.data() + 1, c.data()));
-  CHECK(!cuda::mma_backward_data(Precision::fp32, strided, a.data(), nullptr, b.data(), nullptr, c.data()));
+  CHECK(!cuda::mma_forward<float>(Precision::tf32, good, a.data(), b.data(), b.data() + 1, false, c.data()));
+  CHECK(!cuda::mma_backward_data<float>(Precision::tf32, good, a.data(), b.data() + 1, b.data(), nullptr, c.data()));
+  CHECK(!cuda::mma_backward_data<float>(Precision::fp32, good, a.data(), nullptr, b.data(), b.data() + 1, c.data()));
+  CHECK(!cuda::mma_backward_data<float>(Precision::fp32, strided, a.data(), nullptr, b.data(), nullptr, c.data()));
   CHECK(c.result() == Floats(4096, 7.0f));
-  CHECK(cuda::mma_backward_data(Precision::fp32, good, a.data(), nullptr, b.data(), nullptr, c.data()));
+  CHECK(cuda::mma_backward_data<float>(Precision::fp32, good, a.data(), nullptr, b.data(), nullptr, c.data()));
   CHECK(c.result() != Floats(4096, 7.0f));
 }

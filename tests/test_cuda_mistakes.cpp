@@ -11,11 +11,11 @@
 #include <string>
 #include <vector>
 
-#include "tensor/address_sanitizer.h"
 #include "cuda/launch.cuh"
 #include "cuda/ptx.cuh"
 #include "error_of.h"
 #include "on_card.h"
+#include "tensor/address_sanitizer.h"
 
 using namespace acol;
 using namespace acol::cuda;
@@ -107,10 +107,11 @@ __global__ void copy_in_steps(const float* x, float* y) {
 
 __global__ void copy_or_clear(const float* x, float* y, bool wait) {
   Sums& sums = shared<Sums>();
-  copy_async_4(&sums.at[threadIdx.x], x + threadIdx.x, threadIdx.x % 2 == 0);
+  const unsigned first = 4 * threadIdx.x;
+  copy_async_16(&sums.at[first], x + first, threadIdx.x % 2 == 0);
   commit_copies();
   if (wait) wait_for_copies<0>();
-  y[threadIdx.x] = sums.at[threadIdx.x];
+  for (unsigned i = first; i < first + 4; ++i) y[i] = sums.at[i];
 }
 
 __global__ void read_shared(float* y) {
@@ -221,9 +222,9 @@ TEST_CASE("an asynchronous copy is there after the wait, and may come at any mom
   for (int i = 0; i < 2; ++i) CHECK(run(copy_in_steps<1, false>) != expected);  // overwrites what others still read
 
   const OnCard<float> input(x), output(x);
-  launch("copy_or_clear", copy_or_clear, {dim3(1), dim3(32)}, input.data(), output.data(), true);
-  for (std::size_t i = 0; i < 32; ++i) CHECK(output.read()[i] == (i % 2 == 0 ? x[i] : 0));
-  launch("copy_or_clear", copy_or_clear, {dim3(1), dim3(32)}, input.data(), output.data(), false);
+  launch("copy_or_clear", copy_or_clear, {dim3(1), dim3(8)}, input.data(), output.data(), true);
+  for (std::size_t i = 0; i < 32; ++i) CHECK(output.read()[i] == (i / 4 % 2 == 0 ? x[i] : 0));
+  launch("copy_or_clear", copy_or_clear, {dim3(1), dim3(8)}, input.data(), output.data(), false);
   for (std::size_t i = 0; i < 32; ++i) CHECK(std::isnan(output.read()[i]));
   check_says(launch_error(misaligned_copy, {dim3(1), dim3(1)}, input.data()),
              "copy_async: 16 bytes that are not aligned to 16; kernel tried, block (0, 0, 0), thread (0, 0, 0)");

@@ -13,16 +13,15 @@ namespace {
 constexpr std::uint64_t seed = 0x123456789abcdefu;
 
 template <class T>
-std::vector<Buffer<T>> forward(const Kernels<T>& kernels, const Floats& numbers, float rate, std::uint32_t step,
-                               std::uint32_t layer) {
+Outputs forward(const Kernels<T>& kernels, const Floats& numbers, float rate, std::uint32_t step, std::uint32_t layer) {
   const Buffer<T> x(numbers);
   Buffer<T> y(x.count());
-  kernels.dropout_forward(x.count(), static_cast<T>(rate), seed, step, layer, x.data(), y.data());
+  kernels.dropout_forward(x.count(), rate, seed, step, layer, x.data(), y.data());
   return {y};
 }
 
 // 0 where the reference drops, a few roundings of the value where it keeps.
-Tolerance errors(const Buffer<double>& want) {
+Tolerance errors(const Output& want) {
   Tolerance tolerance;
   for (std::int64_t i = 0; i < want.count(); ++i)
     tolerance.push_back(want[i] == 0 ? 0 : float_error(4, std::abs(want[i])));
@@ -37,7 +36,7 @@ TEST_CASE("dropout: forward and backward") {
       RandomStream random = test_stream(40, static_cast<std::uint32_t>(count));
       const Floats x = uniform(random, count, 0.5f, 1), before = uniform(random, count);
       const std::uint32_t step = 1000 + static_cast<std::uint32_t>(count), layer = 3;
-      const Buffer<double> want = forward(reference_kernels<double>(), x, rate, step, layer)[0];
+      const Output want = forward(reference_kernels<double>(), x, rate, step, layer)[0];
       check_tables(message("dropout forward ", count, ", rate ", rate),
                    [&]<class T>(const Kernels<T>& k) { return forward(k, x, rate, step, layer); }, {errors(want)});
 
@@ -48,8 +47,8 @@ TEST_CASE("dropout: forward and backward") {
                    [&]<class T>(const Kernels<T>& k) {
                      const Buffer<T> dy(x);
                      Buffer<T> dx(before);
-                     k.dropout_backward(count, static_cast<T>(rate), seed, step, layer, dy.data(), dx.data());
-                     return std::vector<Buffer<T>>{dx};
+                     k.dropout_backward(count, rate, seed, step, layer, dy.data(), dx.data());
+                     return Outputs{dx};
                    },
                    {backward});
     }
@@ -57,7 +56,7 @@ TEST_CASE("dropout: forward and backward") {
 
 TEST_CASE("dropout: drops a share of `rate`, and other elements for another step, layer or seed") {
   const Floats ones(40000, 1.0f);
-  const auto kept = [&](const Buffer<float>& y) {
+  const auto kept = [&](const Output& y) {
     std::vector<bool> mask;
     for (std::int64_t i = 0; i < y.count(); ++i) mask.push_back(y[i] != 0);
     return mask;
@@ -95,7 +94,7 @@ TEST_CASE("dropout: a draw equal to the rate is kept, one below it is not") {
 
 TEST_CASE("dropout: a dropped NaN is 0") {
   const Floats x(1000, NAN);
-  const Buffer<double> want = forward(reference_kernels<double>(), x, 0.5f, 1, 1)[0];
+  const Output want = forward(reference_kernels<double>(), x, 0.5f, 1, 1)[0];
   check_tables("dropout of NaN", [&]<class T>(const Kernels<T>& k) { return forward(k, x, 0.5f, 1, 1); },
                {exactly(1000)});
   int zeros = 0;

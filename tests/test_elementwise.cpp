@@ -1,6 +1,7 @@
 // Element-by-element kernels: every table against the reference in double.
 #include <doctest/doctest.h>
 
+#include <bit>
 #include <cmath>
 
 #include "tests/compare.h"
@@ -14,13 +15,13 @@ namespace {
 const std::int64_t counts[] = {1, 2, 3, 7, 15, 16, 17, 33, 1000, 32768, 100003};
 
 // Numbers with ties, zeros of both signs, infinities and NaN in them.
-Floats special(RandomStream& random, std::int64_t count) {
+Floats with_special(RandomStream& random, Floats numbers) {
   const float values[] = {0.0f, -0.0f, 1, -1, 0.5f, INFINITY, -INFINITY, NAN};
-  Floats numbers = uniform(random, count);
   for (float& number : numbers)
     if (random.below(2) == 0) number = values[random.below(8)];
   return numbers;
 }
+Floats special(RandomStream& random, std::int64_t count) { return with_special(random, uniform(random, count)); }
 
 // The sum of the two where finite: what a tolerance of a += b is relative to.
 Tolerance sum_errors(double roundings, const Floats& a, const Floats& b) {
@@ -40,7 +41,7 @@ template <class T>
 using Binary = void (*Kernels<T>::*)(std::int64_t, const T*, const T*, T*);
 
 template <class T>
-std::vector<Buffer<T>> binary(const Kernels<T>& kernels, Binary<T> entry, const Floats& a, const Floats& b) {
+Outputs binary(const Kernels<T>& kernels, Binary<T> entry, const Floats& a, const Floats& b) {
   const Buffer<T> left(a), right(b);
   Buffer<T> y(left.count());
   (kernels.*entry)(left.count(), left.data(), right.data(), y.data());
@@ -52,8 +53,8 @@ using BinaryBackward = void (*Kernels<T>::*)(std::int64_t, const T*, const T*, c
 
 // wanted: bit 0 da, bit 1 db.
 template <class T>
-std::vector<Buffer<T>> binary_backward(const Kernels<T>& kernels, BinaryBackward<T> entry, const Floats& a,
-                                       const Floats& b, const Floats& dy, const Floats& before, int wanted) {
+Outputs binary_backward(const Kernels<T>& kernels, BinaryBackward<T> entry, const Floats& a, const Floats& b,
+                        const Floats& dy, const Floats& before, int wanted) {
   const Buffer<T> left(a), right(b), gradient(dy);
   Buffer<T> da(before), db(before);
   (kernels.*entry)(left.count(), left.data(), right.data(), gradient.data(), wanted & 1 ? da.data() : nullptr,
@@ -72,7 +73,7 @@ TEST_CASE("relu") {
                    [&]<class T>(const Kernels<T>& k) {
                      Buffer<T> input(x), y(count);
                      k.relu_forward(count, input.data(), in_place ? input.data() : y.data());
-                     return std::vector<Buffer<T>>{in_place ? input : y};
+                     return Outputs{in_place ? input : y};
                    },
                    {exactly(count)});
     check_tables(message("relu backward ", count),
@@ -80,7 +81,7 @@ TEST_CASE("relu") {
                    const Buffer<T> y(x), gradient(dy);
                    Buffer<T> dx(dx_before);
                    k.relu_backward(count, y.data(), gradient.data(), dx.data());
-                   return std::vector<Buffer<T>>{dx};
+                   return Outputs{dx};
                  },
                  {sum_errors(1, dx_before, dy)});
   }
@@ -188,9 +189,59 @@ TEST_CASE("accumulate") {
                    [&]<class T>(const Kernels<T>& k) {
                      const Buffer<T> input(x);
                      Buffer<T> y(before);
-                     k.accumulate(count, static_cast<T>(factor), input.data(), y.data());
-                     return std::vector<Buffer<T>>{y};
+                     k.accumulate(count, factor, input.data(), y.data());
+                     return Outputs{y};
                    },
                    {sum_errors(2, before, scaled)});
     }
+}
+
+TEST_CASE("between activations and parameters") {
+  for (const std::int64_t count : counts) {
+    RandomStream random = test_stream(35, static_cast<std::uint32_t>(count));
+    const Floats x = special(random, count), before = uniform(random, count);
+    const Floats added = with_special(random, uniform_parameters(random, count));
+    check_tables(message("to parameters ", count),
+                 [&]<class T>(const Kernels<T>& k) {
+                   const Buffer<T> input(x);
+                   Buffer<ParameterOf<T>> y(count);
+                   k.to_parameters(count, input.data(), y.data());
+                   return Outputs{y};
+                 },
+                 {exactly(count)});
+    check_tables(message("add parameters ", count),
+                 [&]<class T>(const Kernels<T>& k) {
+                   const Buffer<ParameterOf<T>> input(added);
+                   Buffer<T> y(before);
+                   k.add_parameters(count, input.data(), y.data());
+                   return Outputs{y};
+                 },
+                 {sum_errors(1, before, added)});
+  }
+}
+
+TEST_CASE("between activations and parameters: every number of 16 bits, and every way to round to one") {
+  Floats exact, others;
+  for (std::uint32_t upper = 0; upper < 0x10000; ++upper) {
+    exact.push_back(std::bit_cast<float>(upper << 16));
+    for (const std::uint32_t lower : {0x0001u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu})  // 0x8000: a tie
+      others.push_back(std::bit_cast<float>(upper << 16 | lower));
+  }
+  check_tables("to parameters",
+               [&]<class T>(const Kernels<T>& k) {
+                 const Buffer<T> input(exact);
+                 Buffer<ParameterOf<T>> y(input.count());
+                 k.to_parameters(input.count(), input.data(), y.data());
+                 return Outputs{y};
+               },
+               {Tolerance(exact.size(), 0.0)});
+  others.insert(others.end(), exact.begin(), exact.end());
+  check_tables("add parameters",
+               [&]<class T>(const Kernels<T>& k) {
+                 const Buffer<ParameterOf<T>> input(others);
+                 Buffer<T> y(Floats(others.size(), 0.0f));
+                 k.add_parameters(input.count(), input.data(), y.data());
+                 return Outputs{y};
+               },
+               {Tolerance(others.size(), 0.0)});
 }

@@ -13,10 +13,10 @@ using namespace acol::testing;
 namespace {
 
 template <class T>
-std::vector<Buffer<T>> normalized(const Kernels<T>& kernels, int batch, int pixels, int classes, const Floats& numbers,
-                                  const std::vector<int>& labels) {
-  const Buffer<T> maps(numbers);
-  Buffer<T> heat(std::int64_t{batch} * pixels);
+Outputs normalized(const Kernels<T>& kernels, int batch, int pixels, int classes, const Floats& numbers,
+                   const std::vector<int>& labels) {
+  const Buffer<ParameterOf<T>> maps(numbers);
+  Buffer<ParameterOf<T>> heat(std::int64_t{batch} * pixels);
   kernels.normalized_map(batch, pixels, classes, maps.data(), labels.data(), heat.data());
   return {heat};
 }
@@ -35,7 +35,7 @@ TEST_CASE("normalized map: shapes; exactly 0 and exactly 1 occur") {
   for (const auto& [batch, pixels, classes] :
        {std::array{1, 2, 1}, {3, 49, 7}, {2, 196, 200}, {5, 784, 20}, {40, 9, 3}}) {
     RandomStream random = test_stream(70, number++);
-    const Floats maps = uniform(random, std::int64_t{batch} * pixels * classes, -3, 5);
+    const Floats maps = uniform_parameters(random, std::int64_t{batch} * pixels * classes, -3, 5);
     const std::vector<int> labels = labels_below(random, batch, classes);
     const auto run = [&, n = batch, m = pixels, c = classes]<class T>(const Kernels<T>& k) {
       return normalized(k, n, m, c, maps, labels);
@@ -46,7 +46,7 @@ TEST_CASE("normalized map: shapes; exactly 0 and exactly 1 occur") {
       INFO(table);
       const auto heat = run(kernels);
       for (int i = 0; i < n; ++i) {
-        const float* const image = heat[0].data() + std::int64_t{i} * m;
+        const double* const image = heat[0].data() + std::int64_t{i} * m;
         CHECK(*std::min_element(image, image + m) == 0);
         CHECK(*std::max_element(image, image + m) == 1);
       }
@@ -78,7 +78,7 @@ TEST_CASE("normalized map: constant, NaN and infinite maps are all zeros, and on
     INFO(table);
     const auto heat = run(kernels);
     for (int n = 0; n < batch; ++n) {
-      const float* const image = heat[0].data() + n * pixels;
+      const double* const image = heat[0].data() + n * pixels;
       const bool is_bad = n < static_cast<int>(bad.size());
       INFO("image ", n);
       CHECK(*std::max_element(image, image + pixels) == (is_bad ? 0 : 1));
@@ -94,7 +94,7 @@ TEST_CASE("erase: forward and backward, thresholds 0, 1 and equal to the heat") 
       RandomStream random = test_stream(71, number++);
       const std::int64_t places = std::int64_t{batch} * pixels, count = places * channels;
       Floats x = uniform(random, count), dy = uniform(random, count), before = uniform(random, count),
-             heat = uniform(random, places, 0, 1);
+             heat = uniform_parameters(random, places, 0, 1);
       for (float& value : heat) {
         const int kind = random.below(8);
         if (kind == 0) value = threshold;
@@ -109,10 +109,11 @@ TEST_CASE("erase: forward and backward, thresholds 0, 1 and equal to the heat") 
       const std::string text = message(batch, " x ", pixels, " x ", channels, ", threshold ", threshold);
       check_tables("erase forward " + text,
                    [&, n = batch, m = pixels, c = channels]<class T>(const Kernels<T>& k) {
-                     const Buffer<T> input(x), h(heat);
+                     const Buffer<T> input(x);
+                     const Buffer<ParameterOf<T>> h(heat);
                      Buffer<T> y(input.count());
-                     k.erase_forward(n, m, c, input.data(), h.data(), static_cast<T>(threshold), y.data());
-                     return std::vector<Buffer<T>>{y};
+                     k.erase_forward(n, m, c, input.data(), h.data(), threshold, y.data());
+                     return Outputs{y};
                    },
                    {exactly(count)});
       Tolerance tolerance;
@@ -122,10 +123,11 @@ TEST_CASE("erase: forward and backward, thresholds 0, 1 and equal to the heat") 
       }
       check_tables("erase backward " + text,
                    [&, n = batch, m = pixels, c = channels]<class T>(const Kernels<T>& k) {
-                     const Buffer<T> gradient(dy), h(heat);
+                     const Buffer<T> gradient(dy);
+                     const Buffer<ParameterOf<T>> h(heat);
                      Buffer<T> dx(before);
-                     k.erase_backward(n, m, c, h.data(), static_cast<T>(threshold), gradient.data(), dx.data());
-                     return std::vector<Buffer<T>>{dx};
+                     k.erase_backward(n, m, c, h.data(), threshold, gradient.data(), dx.data());
+                     return Outputs{dx};
                    },
                    {tolerance});
     }

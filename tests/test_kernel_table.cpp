@@ -36,7 +36,24 @@ TEST_CASE("tables: no entry is null") {
   check_complete(reference_kernels<float>());
   check_complete(reference_kernels<double>());
   check_complete(cpu_kernels());
-  if (device_in_use() == Device::cuda) check_complete(kernels<float>());
+  if (device_in_use() != Device::cuda) return;
+  check_complete(kernels<float>());
+  check_complete(kernels<Bf16>());
+}
+
+TEST_CASE("tables: what works on parameters alone is the same in both tables of a card") {
+  if (device_in_use() != Device::cuda) return;
+  const Kernels<float>& single = kernels<float>();
+  const Kernels<Bf16>& half = kernels<Bf16>();
+  const bool same[] = {
+      single.move_average == half.move_average,
+      single.softmax_cross_entropy_forward == half.softmax_cross_entropy_forward,
+      single.softmax_cross_entropy_backward == half.softmax_cross_entropy_backward,
+      single.normalized_map == half.normalized_map,
+      single.sums_of_squares == half.sums_of_squares,
+      single.sgd_step == half.sgd_step,
+  };
+  for (const bool each : same) CHECK(each);
 }
 
 TEST_CASE("tables: the device in use picks the float table; double is always the reference") {
@@ -45,6 +62,10 @@ TEST_CASE("tables: the device in use picks the float table; double is always the
     CHECK(device_in_use() == device);
     CHECK(&kernels<float>() == &table);
     CHECK(&kernels<double>() == &reference_kernels<double>());
+    if (device == Device::cuda)
+      CHECK(&kernels<Bf16>() == cuda_backend().kernels_bf16);
+    else
+      CHECK_THROWS_WITH_AS(kernels<Bf16>(), "bfloat16 numbers are for --device cuda only", Error);
   };
   if (before == Device::cuda) {
     check_in_use(Device::cuda, *cuda_backend().kernels);
@@ -92,6 +113,39 @@ TEST_CASE("compare: NaN and infinity agree only with themselves") {
   CHECK(mismatch(Buffer<float>(Floats{NAN, 1, -INFINITY}), odd, Tolerance(3, INFINITY)) != "");
 }
 
+TEST_CASE("compare: a number kept as Bf16 agrees if it is one that a number within the tolerance rounds to") {
+  const float up = 1 + 0x1p-7f;  // the next number after 1
+  const auto agree = [](float got, float want, double allowed) {
+    return mismatch(Buffer<Bf16>(Floats{got}), Buffer<double>(Floats{want}), Tolerance{allowed}) == "";
+  };
+  CHECK(agree(1, 1, 0));
+  CHECK(!agree(up, 1, 0));
+  CHECK(agree(1, 1 + 0x1p-9f, 0));
+  CHECK(!agree(up, 1 + 0x1p-9f, 0));
+  CHECK(agree(1, 1 + 0x1p-8f, 0));  // a tie goes to the even one
+  CHECK(!agree(up, 1 + 0x1p-8f, 0));
+  CHECK(agree(up, 1 + 0x1p-8f, 0x1p-20));
+  CHECK(agree(1, 1 + 0x1p-8f + 0x1p-20f, 0x1p-20));
+  CHECK(!agree(1, 1 + 0x1p-8f + 0x1p-19f, 0x1p-20));
+  CHECK(agree(INFINITY, 3.4e38f, 0));  // beyond the largest
+  CHECK(!agree(NAN, 1, INFINITY));
+  CHECK(!agree(1, NAN, INFINITY));
+  CHECK(agree(NAN, NAN, 0));
+  CHECK(!agree(INFINITY, -INFINITY, INFINITY));
+  CHECK(mismatch(Buffer<Bf16>(std::int64_t{1}), Buffer<double>(Floats{1}), Tolerance{1e30}) != "");  // never written
+}
+
+TEST_CASE("compare: the same bits") {
+  const Output two = Buffer<float>(Floats{0, 2});
+  CHECK(two.same_bits(Buffer<float>(Floats{0, 2})));
+  CHECK(!two.same_bits(Buffer<float>(Floats{-0.0f, 2})));
+  CHECK(!two.same_bits(Buffer<float>(Floats{0})));
+  CHECK(!two.same_bits(Buffer<Bf16>(Floats{0, 2})));
+  const Output odd = Buffer<Bf16>(Floats{NAN, INFINITY});
+  CHECK(odd.same_bits(Buffer<Bf16>(Floats{NAN, INFINITY})));
+  CHECK(!odd.same_bits(Buffer<Bf16>(Floats{-NAN, -INFINITY})));
+}
+
 TEST_CASE("compare: a write beside the buffer is seen") {
   const Buffer<double> want(Floats{1, 2});
   for (const int at : {-1, -60, 2, 60}) {
@@ -100,5 +154,8 @@ TEST_CASE("compare: a write beside the buffer is seen") {
     got.data()[at] = 0;
     CHECK(!got.guards_intact());
     CHECK(mismatch(got, want, Tolerance(2, 1.0)) == "wrote outside its buffer");
+    Buffer<Bf16> half(Floats{1, 2});
+    half.data()[at] = 0.0f;
+    CHECK(mismatch(half, want, Tolerance(2, 1.0)) == "wrote outside its buffer");
   }
 }

@@ -57,7 +57,7 @@ TEST_CASE("resize: up, down, and to the same size") {
                      const Buffer<T> input(x);
                      Buffer<T> y(y_count(g));
                      k.resize_forward(g, input.data(), y.data());
-                     return std::vector<Buffer<T>>{y};
+                     return Outputs{y};
                    },
                    {float_errors(1, forward_size)});
       check_tables("resize backward " + text,
@@ -65,7 +65,7 @@ TEST_CASE("resize: up, down, and to the same size") {
                      const Buffer<T> gradient(dy);
                      Buffer<T> dx(before);
                      k.resize_backward(g, gradient.data(), dx.data());
-                     return std::vector<Buffer<T>>{dx};
+                     return Outputs{dx};
                    },
                    {float_errors(1, backward_size)});
     }

@@ -36,30 +36,31 @@ struct Settings {
 
 Floats numbers_of(std::size_t array, std::int64_t count, std::uint32_t purpose) {
   RandomStream random = test_stream(80, static_cast<std::uint32_t>(3 * array) + purpose);
-  return uniform(random, count + 1);
+  return uniform_parameters(random, count + 1);
 }
 
 // Gradient, velocity and weight of each array after a step; at most `together` arrays a call.
 template <class T>
-std::vector<Buffer<T>> step(const Kernels<T>& kernels, const std::vector<Array>& arrays, const Settings& settings,
-                            std::size_t together = std::numeric_limits<std::size_t>::max()) {
-  std::vector<Buffer<T>> buffers;
+Outputs step(const Kernels<T>& kernels, const std::vector<Array>& arrays, const Settings& settings,
+             std::size_t together = std::numeric_limits<std::size_t>::max()) {
+  using P = ParameterOf<T>;
+  std::vector<Buffer<P>> buffers;
   for (std::size_t i = 0; i < arrays.size(); ++i)
     for (const std::uint32_t purpose : {0, 1, 2}) buffers.emplace_back(numbers_of(i, arrays[i].count, purpose));
-  std::vector<SgdArray<T>> list;
+  std::vector<SgdArray<P>> list;
   const auto run = [&] {
-    kernels.sgd_step(static_cast<int>(list.size()), list.data(), static_cast<T>(settings.momentum), settings.nesterov,
-                     static_cast<T>(settings.scale));
+    kernels.sgd_step(static_cast<int>(list.size()), list.data(), static_cast<P>(settings.momentum), settings.nesterov,
+                     static_cast<P>(settings.scale));
     list.clear();
   };
   for (std::size_t i = 0; i < arrays.size(); ++i) {
     const Array& a = arrays[i];
-    list.push_back({a.count, static_cast<T>(a.rate), static_cast<T>(a.decay), buffers[3 * i].data() + a.dw_shift,
+    list.push_back({a.count, static_cast<P>(a.rate), static_cast<P>(a.decay), buffers[3 * i].data() + a.dw_shift,
                     buffers[3 * i + 1].data() + a.v_shift, buffers[3 * i + 2].data() + a.w_shift});
     if (list.size() == together) run();
   }
   run();
-  return buffers;
+  return Outputs(buffers.begin(), buffers.end());
 }
 
 void check_step(const std::vector<Array>& arrays, const Settings& settings) {
@@ -126,8 +127,8 @@ TEST_CASE("sgd step: a list gives the bits of its arrays one by one") {
   const Settings settings{0.9f, true, 0.3f};
   const auto check_table = [&](const std::string& table, const Kernels<float>& kernels) {
     INFO(table);
-    const std::vector<Buffer<float>> together = step(kernels, arrays, settings);
-    const std::vector<Buffer<float>> one_by_one = step(kernels, arrays, settings, 1);
+    const Outputs together = step(kernels, arrays, settings);
+    const Outputs one_by_one = step(kernels, arrays, settings, 1);
     REQUIRE(together.size() == 3 * arrays.size());
     for (std::size_t i = 0; i < together.size(); ++i) CHECK(together[i].same_bits(one_by_one[i]));
   };
@@ -153,7 +154,7 @@ TEST_CASE("sum of squares: in double, the same bits for any number of threads") 
   for (const std::int64_t count : {0, 1, 5, 16, 33, 1000, 32769, 2000001}) {
     RandomStream random = test_stream(81, static_cast<std::uint32_t>(count));
     // Sizes that change along the array, so that another order of summation shows in the bits.
-    Floats values = uniform(random, count, -3, 3);
+    Floats values = uniform_parameters(random, count, -3, 3);
     for (std::size_t i = 0; i < values.size(); ++i) values[i] *= std::exp(5 * std::sin(static_cast<float>(i) * 1e-4f));
     const Buffer<float> x(values);
     long double exact = 0;
@@ -191,7 +192,7 @@ TEST_CASE("sum of squares: an array's bits depend on its numbers alone, not on t
   std::vector<Buffer<float>> arrays, aligned;
   std::vector<const float*> numbers;
   for (const std::int64_t count : counts) {
-    Floats values = uniform(random, count);
+    Floats values = uniform_parameters(random, count);
     // Neighbours of very different sizes: sums of like ones are exact, and the same in every order.
     for (std::size_t i = 0; i < values.size(); ++i) values[i] *= std::exp(3 * std::sin(static_cast<float>(i) * 0.7f));
     numbers.push_back(arrays.emplace_back(values).data());

@@ -19,10 +19,9 @@ const Case cases[] = {{1, 1, 1},    {3, 2, 1},     {5, 7, 10},     {2, 1000, 3},
                       {4, 1, 1e4f}, {3, 17, 1e4f}, {7, 200, 1e4f}, {300, 200, 20}, {1, 33, 80}};
 
 template <class T>
-std::vector<Buffer<T>> forward(const Kernels<T>& kernels, const Case& each, const Floats& logits,
-                               const std::vector<int>& labels) {
-  const Buffer<T> z(logits);
-  Buffer<T> probability(z.count()), loss(std::int64_t{each.rows});
+Outputs forward(const Kernels<T>& kernels, const Case& each, const Floats& logits, const std::vector<int>& labels) {
+  const Buffer<ParameterOf<T>> z(logits);
+  Buffer<ParameterOf<T>> probability(z.count()), loss(std::int64_t{each.rows});
   kernels.softmax_cross_entropy_forward(each.rows, each.classes, z.data(), labels.data(), probability.data(),
                                         loss.data());
   return {probability, loss};
@@ -35,7 +34,7 @@ TEST_CASE("softmax: forward and backward") {
   for (const Case& each : cases) {
     RandomStream random = test_stream(50, number++);
     const std::int64_t count = std::int64_t{each.rows} * each.classes;
-    const Floats logits = uniform(random, count, -each.range, each.range);
+    const Floats logits = uniform_parameters(random, count, -each.range, each.range);
     const std::vector<int> labels = labels_below(random, each.rows, each.classes);
     const std::string text = message(each.rows, " x ", each.classes, " logits up to ", each.range);
 
@@ -58,7 +57,8 @@ TEST_CASE("softmax: forward and backward") {
     check_tables("softmax forward " + text,
                  [&]<class T>(const Kernels<T>& k) { return forward(k, each, logits, labels); }, {probability, loss});
 
-    const Floats p = uniform(random, count, 0, 1), dloss = uniform(random, each.rows), before = uniform(random, count);
+    const Floats p = uniform_parameters(random, count, 0, 1), dloss = uniform_parameters(random, each.rows),
+                 before = uniform_parameters(random, count);
     Tolerance tolerance;
     for (std::int64_t i = 0; i < count; ++i) {
       const auto at = static_cast<std::size_t>(i);
@@ -67,11 +67,11 @@ TEST_CASE("softmax: forward and backward") {
     }
     check_tables("softmax backward " + text,
                  [&]<class T>(const Kernels<T>& k) {
-                   const Buffer<T> probabilities(p), upstream(dloss);
-                   Buffer<T> dlogits(before);
+                   const Buffer<ParameterOf<T>> probabilities(p), upstream(dloss);
+                   Buffer<ParameterOf<T>> dlogits(before);
                    k.softmax_cross_entropy_backward(each.rows, each.classes, probabilities.data(), labels.data(),
                                                     upstream.data(), dlogits.data());
-                   return std::vector<Buffer<T>>{dlogits};
+                   return Outputs{dlogits};
                  },
                  {tolerance});
   }

@@ -9,8 +9,10 @@
 
 #include "acol/evaluate/class_maps.h"
 #include "acol/train/step.h"
+#include "autograd/ops.h"
 #include "tensor/memory.h"
 #include "tensor/threads.h"
+#include "tests/golden_file.h"
 #include "tests/small_network.h"
 #include "tests/tiny_run.h"
 
@@ -92,6 +94,33 @@ double worst_difference(const Network& a, const Network& b) {
     }
   return worst;
 }
+
+// A precision as long as this lives.
+struct InPrecision {
+  explicit InPrecision(Precision precision) { use_precision(precision); }
+  ~InPrecision() { use_precision(before); }
+  Precision before = precision_in_use();
+};
+
+// The losses of one pass, where it erased, and the gradients of all parameters.
+struct OnePass {
+  double loss_a, loss_b;
+  DType features, maps, loss;
+  std::vector<double> heat;
+  std::vector<NamedParameter> parameters;
+
+  explicit OnePass(Learner& learner) : parameters(learner.network.parameters()) {
+    StepLosses losses = forward_losses(learner.network, learner.images, learner.truth, EraseLabel::truth, true);
+    losses.total.backward();
+    loss_a = losses.loss_a.value().at(0), loss_b = losses.loss_b.value().at(0), loss = losses.total.dtype();
+    const NoGrad no_grad;
+    const Variable trunk = learner.network.features(Variable(learner.images));
+    const Tensor map = learner.network.branch_a(trunk).maps.value();
+    const Tensor heat_map = normalized_map(map, learner.truth);
+    features = trunk.dtype(), maps = map.dtype();
+    for (std::int64_t i = 0; i < heat_map.count(); ++i) heat.push_back(heat_map.at(i));
+  }
+};
 
 bool same_weights(const Network& a, const Network& b) {
   const auto left = a.parameters(), right = b.parameters();
@@ -200,6 +229,59 @@ TEST_CASE("without gradients every activation goes as soon as it is used") {
   CHECK(memory_use().peak_bytes_in_use >= before + 2 * first_map);                  // conv1_2 reads one and writes one
   CHECK(memory_use().peak_bytes_in_use <= before + 2 * first_map + first_map / 2);  // its own buffers, and no third map
   CHECK(memory_use().bytes_in_use == before);
+}
+
+TEST_CASE("with bf16 activations the losses and all gradients are near those in float") {
+  if (device_in_use() != Device::cuda) return;  // other devices have float activations alone
+  for (const char* arch : {"vgg16", "vgg11_bn"}) {
+    CAPTURE(arch);
+    TrainConfig config = medium_config();
+    config.network.arch = arch;
+    const auto pass = [&](Precision precision) {
+      const InPrecision in(precision);
+      Learner learner(config, 2, 32);
+      return OnePass(learner);
+    };
+    const OnePass want = pass(Precision::fp32), got = pass(Precision::bf16);
+    CHECK(want.features == DType::float32);
+    CHECK(got.features == DType::bfloat16);
+    for (const DType type : {got.maps, got.loss}) CHECK(type == DType::float32);
+    for (std::size_t i = 0; i < want.heat.size(); ++i) MESSAGE("heat ", want.heat[i], " ", got.heat[i]);
+    MESSAGE(want.loss_a, " ", got.loss_a, " ", want.loss_b, " ", got.loss_b);
+    for (std::size_t i = 0; i < want.parameters.size(); ++i) {
+      CAPTURE(want.parameters[i].name);
+      const Tensor& gradient = got.parameters[i].variable.grad();
+      CHECK(gradient.dtype() == DType::float32);
+      MESSAGE(want.parameters[i].name, " ", relative_distance(gradient, want.parameters[i].variable.grad()));
+    }
+  }
+}
+
+TEST_CASE("a step with bf16 activations repeats to the bit, in lean memory too, and needs little more than half") {
+  if (device_in_use() != Device::cuda) return;
+  const auto learner = [] { return Learner(medium_config(), 2, 64); };
+  const auto peak_of_step = [&](Precision precision) {
+    const InPrecision in(precision);
+    Learner learning = learner();
+    learning.learn();
+    restart_memory_peak();
+    const std::size_t before = memory_use().bytes_in_use;
+    learning.learn();
+    return static_cast<double>(memory_use().peak_bytes_in_use - before);
+  };
+  const double share = peak_of_step(Precision::bf16) / peak_of_step(Precision::fp32);
+  MESSAGE(share);
+
+  const InPrecision in(Precision::bf16);
+  Learner first = learner(), again = learner(), lean = learner(), untouched = learner();
+  for (int step = 0; step < 2; ++step) {
+    first.learn();
+    again.learn();
+    lean.learn(MemoryMode::lean);
+  }
+  CHECK(same_weights(first.network, again.network));
+  CHECK(same_weights(first.network, lean.network));
+  CHECK(worst_difference(first.network, untouched.network) > 1e-4);
 }
 
 TEST_CASE("the parts of a batch add up to the whole") {

@@ -295,3 +295,34 @@ TEST_CASE("behind a ReLU, its operation is told whether all consumers left out w
   CHECK(told(0, 0, true) == 0);  // backward starts there
   CHECK(told(1, 0, false) == 0);
 }
+
+TEST_CASE(
+    "between activations and parameters: x itself where there is one type; with bf16 rounded, and so its gradient") {
+  const Precision before = precision_in_use();
+  for (const Precision precision : {Precision::fp32, Precision::bf16}) {
+    use_precision(precision);
+    const bool narrow = activation_type() == DType::bfloat16;
+    CAPTURE(narrow);
+    const Tensor numbers = Tensor::from({3}, std::vector<float>{1, 1 + 0x1p-9f, -0.1f});
+    Variable x(numbers, true), wide = Variable(numbers.to(DType::float64));
+    Variable y = to_activations(x), z = to_parameters(y);
+    CHECK(y.dtype() == activation_type());
+    CHECK(z.dtype() == DType::float32);
+    CHECK(to_activations(y).value().dtype() == activation_type());
+    CHECK((&y.value() == &x.value()) == !narrow);
+    CHECK((&z.value() == &x.value()) == !narrow);
+    CHECK(&to_activations(y).value() == &y.value());
+    CHECK(&to_parameters(x).value() == &x.value());
+    CHECK(&to_activations(wide).value() == &wide.value());
+    CHECK(&to_parameters(wide).value() == &wide.value());
+    const std::vector<float> rounded{1, 1, -0.10009765625f};
+    CHECK(z.value().to_vector() == (narrow ? rounded : numbers.to_vector()));
+
+    // Twice on the way back, which adds up.
+    add(z, to_parameters(y)).backward(Tensor::from({3}, std::vector<float>{4, 1 + 0x1p-9f, -0.1f}));
+    const std::vector<float> doubled{8, 2 + 0x1p-8f, -0.2f}, doubled_rounded{8, 2, -0.2001953125f};
+    CHECK(x.grad().dtype() == DType::float32);
+    CHECK(x.grad().to_vector() == (narrow ? doubled_rounded : doubled));
+  }
+  use_precision(before);
+}

@@ -131,7 +131,7 @@ TEST_CASE("winograd: every schedule, with several blocks of tiles, inputs and ou
             plan.outputs = pass == ConvPass::backward_weights ? 16 : tiles == 30 ? 64 : 32;
             if (pass == ConvPass::backward_weights && shared) plan.slices = tiles == 30 ? 2 : 3;
             INFO(message(name_of(pass), " x ", g.x_shape().str(), " w ", g.w_shape().str(), " ", describe(plan)));
-            std::vector<Buffer<float>> results;
+            Outputs results;
             for_each_cpu_table(
                 [&](const std::string& table, const Kernels<float>&) {
                   INFO(table);

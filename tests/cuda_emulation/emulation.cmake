@@ -23,20 +23,33 @@ target_link_libraries(acol_emulated PRIVATE acol_cuda_emulated acol_program_part
 
 # Suites that run on any device: on the emulated card, and where CUDA was built on the real one, where they are skipped
 # if there is none. `convolutions`: with `simt` not on tensor cores, whose emulation is slow.
+set(acol_on_cuda ACOL_TEST_DEVICE=cuda ACOL_CUDA_SYNC=1)
 function(acol_device_tests library convolutions)
-  set(on_cuda ACOL_TEST_DEVICE=cuda ACOL_CUDA_SYNC=1)
   foreach(name ${ARGN})
     acol_test_program(${name}_emulated tests/test_${name}.cpp acol_emulated acol_cuda_emulated ${library})
-    acol_test_run(${name}_emulated test_${name}_emulated ${on_cuda} ACOL_CUDA_CONV=${convolutions})
+    acol_test_run(${name}_emulated test_${name}_emulated ${acol_on_cuda} ACOL_CUDA_CONV=${convolutions})
     if(ACOL_HAVE_CUDA)
-      acol_test_run(${name}_cuda test_${name} ${on_cuda})
+      acol_test_run(${name}_cuda test_${name} ${acol_on_cuda})
       set_tests_properties(${name}_cuda PROPERTIES RESOURCE_LOCK card)
+    endif()
+  endforeach()
+endfunction()
+
+# Of these, suites that check the card's other table, that of bf16 activations, when they run again.
+function(acol_bf16_tests)
+  foreach(name ${ARGN})
+    acol_test_run(${name}_emulated_bf16 test_${name}_emulated ${acol_on_cuda} ACOL_TEST_PRECISION=bf16)
+    if(ACOL_HAVE_CUDA)
+      acol_test_run(${name}_cuda_bf16 test_${name} ${acol_on_cuda} ACOL_TEST_PRECISION=bf16)
+      set_tests_properties(${name}_cuda_bf16 PROPERTIES RESOURCE_LOCK card)
     endif()
   endforeach()
 endfunction()
 
 acol_device_tests(acol_tensor tensor_cores
   batch_norm conv2d dropout elementwise erase kernel_table pool2d resize2d sgd softmax tensor)
+acol_bf16_tests(
+  batch_norm conv2d dropout elementwise erase pool2d resize2d)
 acol_device_tests(acol_autograd tensor_cores
   golden_ops op_errors saved variable)
 acol_device_tests(acol_layers tensor_cores

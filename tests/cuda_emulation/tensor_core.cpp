@@ -35,17 +35,17 @@ struct MatrixLoad {
   unsigned* fragment;
 };
 
-template <int Count, bool Transposed>
+template <bool Transposed>
 void run_load(void* const (&lanes)[32]) {
-  std::uint16_t matrices[Count][8][8];
-  for (int lane = 0; lane < 8 * Count; ++lane) {
+  std::uint16_t matrices[4][8][8];
+  for (int lane = 0; lane < 32; ++lane) {
     const void* const row = static_cast<const MatrixLoad*>(lanes[lane])->row;
     if (reinterpret_cast<std::uintptr_t>(row) % 16 != 0)
       fail_here("load_matrices: the row of lane ", lane, " is not aligned to 16 bytes");
     std::memcpy(matrices[lane / 8][lane % 8], row, 16);
   }
   for (int lane = 0; lane < 32; ++lane)
-    for (int i = 0; i < Count; ++i) {
+    for (int i = 0; i < 4; ++i) {
       const int group = lane / 4, member = lane % 4;
       const auto& m = matrices[i];
       const unsigned low = Transposed ? m[2 * member][group] : m[group][2 * member];
@@ -112,11 +112,9 @@ void run_with_whole_warp(const WarpOperation& operation, void* data, const Where
 
 }  // namespace
 
-void load_matrices(int count, bool transposed, unsigned* fragment, const void* shared_row, const Where& where) {
+void load_matrices(bool transposed, unsigned* fragment, const void* shared_row, const Where& where) {
   MatrixLoad load{shared_row, fragment};
-  const auto run = count == 4 ? (transposed ? run_load<4, true> : run_load<4, false>)
-                              : (transposed ? run_load<2, true> : run_load<2, false>);
-  run_with_whole_warp({"load_matrices", run}, &load, where);
+  run_with_whole_warp({"load_matrices", transposed ? run_load<true> : run_load<false>}, &load, where);
 }
 
 void multiply_add_bf16(float* sums, const unsigned* a, const unsigned* b, const Where& where) {

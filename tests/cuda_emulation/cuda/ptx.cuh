@@ -11,9 +11,6 @@ namespace acol::cuda {
 inline void copy_async_16(void* shared, const void* global, bool valid) {
   emulation::record_copy(shared, global, 16, valid);
 }
-inline void copy_async_4(void* shared, const void* global, bool valid) {
-  emulation::record_copy(shared, global, 4, valid);
-}
 inline void commit_copies() { emulation::commit_copy_group(); }
 template <int Pending>
 void wait_for_copies() {
@@ -22,8 +19,8 @@ void wait_for_copies() {
 
 namespace emulation {
 
-// `count` (2 or 4) matrices of 8 x 8 16-bit numbers, into one register each.
-void load_matrices(int count, bool transposed, unsigned* fragment, const void* shared_row, const Where& where);
+// Four matrices of 8 x 8 16-bit numbers, into one register each.
+void load_matrices(bool transposed, unsigned* fragment, const void* shared_row, const Where& where);
 void multiply_add_bf16(float* sums, const unsigned* a, const unsigned* b, const Where& where);
 void multiply_add_tf32(float* sums, const unsigned* a, const unsigned* b, const Where& where);
 
@@ -31,19 +28,11 @@ void multiply_add_tf32(float* sums, const unsigned* a, const unsigned* b, const 
 
 inline void load_matrices_x4(unsigned (&fragment)[4], const void* shared_row,
                              emulation::Where where = emulation::Where::current()) {
-  emulation::load_matrices(4, false, fragment, shared_row, where);
+  emulation::load_matrices(false, fragment, shared_row, where);
 }
 inline void load_matrices_x4_transposed(unsigned (&fragment)[4], const void* shared_row,
                                         emulation::Where where = emulation::Where::current()) {
-  emulation::load_matrices(4, true, fragment, shared_row, where);
-}
-inline void load_matrices_x2(unsigned (&fragment)[2], const void* shared_row,
-                             emulation::Where where = emulation::Where::current()) {
-  emulation::load_matrices(2, false, fragment, shared_row, where);
-}
-inline void load_matrices_x2_transposed(unsigned (&fragment)[2], const void* shared_row,
-                                        emulation::Where where = emulation::Where::current()) {
-  emulation::load_matrices(2, true, fragment, shared_row, where);
+  emulation::load_matrices(true, fragment, shared_row, where);
 }
 inline void multiply_add_bf16(float (&sums)[4], const unsigned (&a)[4], const unsigned (&b)[2],
                               emulation::Where where = emulation::Where::current()) {
@@ -59,16 +48,6 @@ inline unsigned to_tf32(float x) {
   const unsigned bits = __float_as_uint(x);
   if ((bits & 0x7f800000U) == 0x7f800000U) return (bits & 0x7fffffU) == 0 ? bits : 0x7fffffffU;
   return (bits + 0x1000U) & 0xffffe000U;
-}
-
-// Rounded to the nearest bf16, ties to even. NaN stays.
-inline unsigned pack_bf16(float low, float high) {
-  const auto rounded = [](float x) -> unsigned {
-    const unsigned bits = __float_as_uint(x);
-    if ((bits & 0x7fffffffU) > 0x7f800000U) return 0x7fffU;
-    return (bits + 0x7fffU + (bits >> 16 & 1U)) >> 16;
-  };
-  return rounded(low) | rounded(high) << 16;
 }
 
 }  // namespace acol::cuda
