@@ -98,6 +98,10 @@ struct Kernels {
   void (*resize_forward)(const ResizeGeometry&, const T* x, T* y);
   void (*resize_backward)(const ResizeGeometry&, const T* dy, T* dx);
 
+  // The map of one class an image: map[n, pixel] = sum_c x[n, pixel, c] w[label[n], c] + bias[label[n]]. x: (batch,
+  // pixels, channels), w: (classes, channels), bias: (classes) or null, map: (batch, pixels).
+  void (*class_map)(int batch, int pixels, int channels, const T* x, const T* w, const T* bias, const int* labels,
+                    T* map);
   // heat[n, pixel] = min-max normalised maps[n, pixel, label[n]], in [0, 1]; all 0 where the map is constant or holds a
   // NaN or an infinity. maps: (batch, pixels, classes), heat: (batch, pixels).
   void (*normalized_map)(int batch, int pixels, int classes, const T* maps, const int* labels, T* heat);
@@ -106,8 +110,8 @@ struct Kernels {
   void (*erase_forward)(int batch, int pixels, int channels, const T* x, const T* heat, T threshold, T* y);
   void (*erase_backward)(int batch, int pixels, int channels, const T* heat, T threshold, const T* dy, T* dx);
 
-  // sums[i] = sum of x[i]^2 over its counts[i] numbers, in double, in a fixed order. Together, so that a device is waited
-  // for once: the lists counts, x and sums are the host's, only what x[i] points to is the device's.
+  // sums[i] = sum of x[i]^2 over its counts[i] numbers, in double, in a fixed order. Together, so that a device is
+  // waited for once: the lists counts, x and sums are the host's, only what x[i] points to is the device's.
   void (*sums_of_squares)(int arrays, const std::int64_t* counts, const T* const* x, double* sums);
   // SGD as PyTorch writes it: g = scale dw + decay w; v = momentum v + g; w -= rate (nesterov ? g + momentum v : v).
   void (*sgd_step)(std::int64_t count, T rate, T momentum, T decay, bool nesterov, T scale, const T* dw, T* v, T* w);
