@@ -32,6 +32,7 @@ const Kernels<float>& kernels() {
       softmax_cross_entropy_backward,
       resize_forward,
       resize_backward,
+      class_map,
       normalized_map,
       erase_forward,
       erase_backward,

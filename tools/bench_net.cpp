@@ -117,7 +117,8 @@ class Training {
 };
 
 // Multiply-adds of a forward pass of the batch. A training step is taken as three of them, as usual; the gradient of
-// the pictures, which nobody computes, is 0.2 % of that in VGG16.
+// the pictures, which nobody computes, is 0.2 % of that in VGG16, the classifiers' last layer at every pixel, which
+// training does not compute either, 0.8 % with 200 classes and 3.7 % with 1000.
 double multiply_adds(const BenchOptions& options) {
   Network network(options.network);
   return static_cast<double>(network.multiply_adds(options.size, options.size)) * options.batch_size;

@@ -22,7 +22,17 @@ Variable ClassifierHead::hidden(const Variable& features) {
 
 Variable ClassifierHead::maps(const Variable& features) { return last_->forward(hidden(features)); }
 
-Variable ClassifierHead::forward(const Variable& features) { return global_avg_pool(maps(features)); }
+Variable ClassifierHead::logits(const Variable& hidden) {
+  const int images = hidden.shape()[0], channels = hidden.shape().back();
+  const Variable pixel = reshape(global_avg_pool(hidden), {images, 1, 1, channels});
+  return reshape(last_->forward(pixel), {images, last_->weight().shape()[0]});
+}
+
+Tensor ClassifierHead::map_of(const Tensor& hidden, const std::vector<int>& labels) const {
+  return class_map(hidden, last_->weight().value(), last_->bias().value(), labels);
+}
+
+Variable ClassifierHead::forward(const Variable& features) { return logits(hidden(features)); }
 
 CamResult cam_by_convolution(const Variable& hidden, Conv2d& last) {
   const Variable maps = last.forward(hidden);
