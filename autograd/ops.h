@@ -73,9 +73,15 @@ Variable softmax_cross_entropy(const Variable& logits, const std::vector<int>& l
 // (N, H, W, C) -> (N, height, width, C); definitions at ResizeGeometry in tensor/kernels.h.
 Variable resize(const Variable& x, int height, int width, Interpolation interpolation);
 
+// Class maps without all classes: x: (N, H, W, C), w: (K, 1, 1, C), bias: (K) or undefined, labels: N -> (N, H, W):
+// channel labels[n] of the 1x1 convolution conv2d(x, w, bias) in image n. A plain tensor: no gradient.
+Tensor class_map(const Tensor& x, const Tensor& w, const Tensor& bias, const std::vector<int>& labels);
+
 // maps: (N, H, W, K), labels: N -> (N, H, W): each image's map of its label, min-max normalised to [0, 1] (all zeros if
 // constant or not finite). A plain tensor: no gradient.
 Tensor normalized_map(const Tensor& maps, const std::vector<int>& labels);
+// The same of one map an image, as class_map gives it. map: (N, H, W) -> (N, H, W).
+Tensor normalized_map(const Tensor& map);
 
 // ACoL's erase (Zhang et al. 2018, section 3.2): features x (N, H, W, C) are set to 0 wherever heat (N, H, W) >=
 // threshold, over all channels. threshold in [0, 1]. The mask is a constant: the gradient passes where x was kept and

@@ -1,4 +1,4 @@
-// The normalised map and the erase of ACoL.
+// The map of one class, the normalised map and the erase of ACoL.
 #include <cmath>
 
 #include "cuda/kernels.h"
@@ -8,6 +8,29 @@
 namespace acol::cuda {
 
 namespace {
+
+// A warp takes a pixel: its lanes lie side by side along the channels, and at the end the upper half of them gives its
+// sums to the lower half, until one is left.
+template <int width, class T>
+__global__ void class_map_kernel(std::int64_t rows, int pixels, int channels, bool aligned, const T* x, const float* w,
+                                 const float* bias, const int* labels, float* map) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  for (std::int64_t row = first_index() / 32; row < rows; row += index_step() / 32) {
+    const int label = labels[row / pixels];
+    const T* const pixel = x + row * channels;
+    const float* const weights = w + static_cast<std::int64_t>(label) * channels;
+    float sums[width] = {};
+#pragma unroll 4
+    for (int c = lane * width; c < channels; c += 32 * width) {
+      const auto a = load<width>(pixel + c, aligned), b = load<width>(weights + c, aligned);
+      for (int k = 0; k < width; ++k) sums[k] += a.at[k] * b.at[k];
+    }
+    float sum = sums[0];
+    for (int k = 1; k < width; ++k) sum += sums[k];
+    for (unsigned half = 16; half > 0; half /= 2) sum += __shfl_down_sync(0xffffffffU, sum, half);
+    if (lane == 0) map[row] = sum + (bias == nullptr ? 0.0f : bias[label]);
+  }
+}
 
 // A block takes an image.
 __global__ void normalized_map_kernel(int pixels, int classes, const float* maps, const int* labels, float* heat) {
@@ -65,6 +88,18 @@ __global__ void erase_backward_kernel(int batch, int pixels, int channels, bool 
 
 }  // namespace
 
+template <class T>
+void class_map(int batch, int pixels, int channels, const T* x, const float* w, const float* bias, const int* labels,
+               float* map) {
+  if (batch == 0) return;
+  const OnDevice<int> labels_there(labels, batch);
+  const std::int64_t rows = static_cast<std::int64_t>(batch) * pixels;
+  with_width(channels, [&](auto width) {
+    launch("class_map", class_map_kernel<width(), T>, grid_for(32 * rows), rows, pixels, channels, aligned(width, x, w),
+           x, w, bias, labels_there.data(), map);
+  });
+}
+
 void normalized_map(int batch, int pixels, int classes, const float* maps, const int* labels, float* heat) {
   if (batch == 0) return;
   const OnDevice<int> labels_there(labels, batch);
@@ -88,6 +123,8 @@ void erase_backward(int batch, int pixels, int channels, const float* heat, floa
   });
 }
 
+template void class_map(int, int, int, const float*, const float*, const float*, const int*, float*);
+template void class_map(int, int, int, const Bf16*, const float*, const float*, const int*, float*);
 template void erase_forward(int, int, int, const float*, const float*, float, float*);
 template void erase_backward(int, int, int, const float*, float, const float*, float*);
 

@@ -88,6 +88,9 @@ template <class T>
 void resize_backward(const ResizeGeometry& g, const T* dy, T* dx);
 
 // erase
+template <class T>
+void class_map(int batch, int pixels, int channels, const T* x, const float* w, const float* bias, const int* labels,
+               float* map);
 void normalized_map(int batch, int pixels, int classes, const float* maps, const int* labels, float* heat);
 template <class T>
 void erase_forward(int batch, int pixels, int channels, const T* x, const float* heat, float threshold, T* y);

@@ -36,6 +36,7 @@ constexpr Kernels<T> table{
     softmax_cross_entropy_backward,
     resize_forward<T>,
     resize_backward<T>,
+    class_map<T>,
     normalized_map,
     erase_forward<T>,
     erase_backward<T>,

@@ -121,6 +121,10 @@ struct Kernels {
   void (*resize_forward)(const ResizeGeometry&, const T* x, T* y);
   void (*resize_backward)(const ResizeGeometry&, const T* dy, T* dx);
 
+  // The map of one class an image: map[n, pixel] = sum_c x[n, pixel, c] w[label[n], c] + bias[label[n]]. x: (batch,
+  // pixels, channels), w: (classes, channels), bias: (classes) or null, map: (batch, pixels).
+  void (*class_map)(int batch, int pixels, int channels, const T* x, const Parameter* w, const Parameter* bias,
+                    const int* labels, Parameter* map);
   // heat[n, pixel] = min-max normalised maps[n, pixel, label[n]], in [0, 1]; all 0 where the map is constant or holds a
   // NaN or an infinity. maps: (batch, pixels, classes), heat: (batch, pixels).
   void (*normalized_map)(int batch, int pixels, int classes, const Parameter* maps, const int* labels, Parameter* heat);

@@ -38,6 +38,7 @@ constexpr Kernels<T> table{
     reference::softmax_cross_entropy_backward<T>,
     reference::resize_forward<T>,
     reference::resize_backward<T>,
+    reference::class_map<T>,
     reference::normalized_map<T>,
     reference::erase_forward<T>,
     reference::erase_backward<T>,

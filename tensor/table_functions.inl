@@ -59,6 +59,8 @@ void resize_forward(const ResizeGeometry& g, const float* x, float* y);
 void resize_backward(const ResizeGeometry& g, const float* dy, float* dx);
 
 // erase
+void class_map(int batch, int pixels, int channels, const float* x, const float* w, const float* bias,
+               const int* labels, float* map);
 void normalized_map(int batch, int pixels, int classes, const float* maps, const int* labels, float* heat);
 void erase_forward(int batch, int pixels, int channels, const float* x, const float* heat, float threshold, float* y);
 void erase_backward(int batch, int pixels, int channels, const float* heat, float threshold, const float* dy,

@@ -1,4 +1,5 @@
-// The normalised map and the erase: every table against the reference in double. What is erased is exact.
+// The map of one class, the normalised map and the erase: every table against the reference in double. What is erased
+// is exact.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -21,6 +22,37 @@ Outputs normalized(const Kernels<T>& kernels, int batch, int pixels, int classes
   return {heat};
 }
 
+struct Hidden {
+  int batch, pixels, channels, classes;
+  Floats x, w, bias;  // no bias: empty
+  std::vector<int> labels;
+
+  static Hidden drawn(const std::array<int, 4>& sizes, bool with_bias, std::uint32_t number) {
+    const auto& [batch, pixels, channels, classes] = sizes;
+    RandomStream random = test_stream(72, number);
+    Hidden hidden{batch, pixels, channels, classes, {}, {}, {}, labels_below(random, batch, classes)};
+    hidden.x = uniform(random, std::int64_t{batch} * pixels * channels);
+    hidden.w = uniform(random, std::int64_t{classes} * channels);
+    if (with_bias) hidden.bias = uniform(random, classes, -3, 3);
+    return hidden;
+  }
+
+  Hidden magnitudes() const {
+    Hidden positive = *this;
+    positive.x = absolute(x), positive.w = absolute(w), positive.bias = absolute(bias);
+    return positive;
+  }
+
+  template <class T>
+  std::vector<Buffer<T>> map(const Kernels<T>& kernels) const {
+    const Buffer<T> input(x), weights(w), offsets(bias);
+    Buffer<T> result(std::int64_t{batch} * pixels);
+    kernels.class_map(batch, pixels, channels, input.data(), weights.data(), bias.empty() ? nullptr : offsets.data(),
+                      labels.data(), result.data());
+    return {result};
+  }
+};
+
 // Calls body(name, table) for the float tables, reference included.
 template <class Body>
 void for_each_float_table(const Body& body) {
@@ -29,6 +61,54 @@ void for_each_float_table(const Body& body) {
 }
 
 }  // namespace
+
+TEST_CASE("class map: shapes, with and without bias") {
+  std::uint32_t number = 0;
+  for (const std::array<int, 4>& sizes : {std::array{1, 1, 1, 1},
+                                          {2, 3, 15, 4},
+                                          {3, 49, 33, 7},
+                                          {1, 5, 128, 2},
+                                          {5, 9, 132, 1},
+                                          {2, 196, 1024, 200},
+                                          {7, 1, 1000, 3}})
+    for (const bool with_bias : {true, false}) {
+      const Hidden hidden = Hidden::drawn(sizes, with_bias, number++);
+      const auto run = [&]<class T>(const Kernels<T>& k) { return hidden.map(k); };
+      const auto magnitudes = hidden.magnitudes().map(reference_kernels<double>());
+      check_tables(message("class map ", sizes[0], " x ", sizes[1], " x ", sizes[2], ", ", sizes[3], " classes, bias ",
+                           with_bias),
+                   run, {float_errors(hidden.channels + 1, magnitudes[0])});
+    }
+}
+
+TEST_CASE("class map: is the label's channel of the 1x1 convolution") {
+  const Hidden hidden = Hidden::drawn({4, 6, 37, 5}, true, 100);
+  const auto run = [&]<class T>(const Kernels<T>& k) {
+    Conv2dGeometry g;
+    g.batch = hidden.batch, g.in_h = 2, g.in_w = 3, g.in_c = hidden.channels, g.out_c = hidden.classes;
+    const Buffer<T> x(hidden.x), w(hidden.w), bias(hidden.bias);
+    Buffer<T> maps(std::int64_t{hidden.batch} * hidden.pixels * hidden.classes);
+    k.conv2d_forward(g, x.data(), w.data(), bias.data(), false, maps.data());
+    return maps;
+  };
+  const Buffer<double> maps = run(reference_kernels<double>()), map = hidden.map(reference_kernels<double>())[0];
+  for (int row = 0; row < hidden.batch * hidden.pixels; ++row)
+    CHECK(std::abs(map[row] -
+                   maps[row * hidden.classes + hidden.labels[static_cast<std::size_t>(row / hidden.pixels)]]) <= 1e-14);
+}
+
+TEST_CASE("class map: a NaN or an infinity stays in its pixel; other classes' weights do not matter") {
+  Hidden hidden = Hidden::drawn({2, 4, 21, 3}, true, 101);
+  hidden.labels = {2, 0};
+  for (int c = 0; c < hidden.channels; ++c) hidden.w[static_cast<std::size_t>(hidden.channels + c)] = NAN;
+  hidden.bias[1] = INFINITY;
+  hidden.x[3] = NAN;                                                    // pixel 0
+  hidden.x[static_cast<std::size_t>(6 * hidden.channels)] = -INFINITY;  // pixel 6
+  const auto run = [&]<class T>(const Kernels<T>& k) { return hidden.map(k); };
+  const auto want = run(reference_kernels<double>());
+  for (int row = 0; row < 8; ++row) CHECK(std::isfinite(want[0][row]) == (row != 0 && row != 6));
+  check_tables("odd numbers", run, {Tolerance(8, float_error(22, 24))});
+}
 
 TEST_CASE("normalized map: shapes; exactly 0 and exactly 1 occur") {
   std::uint32_t number = 0;

@@ -130,6 +130,35 @@ TEST_CASE("every operation names itself, what it expected and what came") {
        }},
       {"resize", "at least 1, got 0", [&] { resize(image, 0, 3, Interpolation::bilinear); }},
       {"resize", "got (2, 3)", [&] { resize(row, 2, 2, Interpolation::bicubic); }},
+      {"class_map", "got (2, 3)",
+       [&] {
+         class_map(row.value(), Tensor::zeros({4, 1, 1, 3}), {}, {0, 0});
+       }},
+      {"class_map", "(4, 3, 3, 3) must be (4, 1, 1, 3)",
+       [&] {
+         class_map(image.value(), Tensor::zeros({4, 3, 3, 3}), {}, {0, 0});
+       }},
+      {"class_map", "(4, 1, 1, 2) must be (4, 1, 1, 3)",
+       [&] {
+         class_map(image.value(), Tensor::zeros({4, 1, 1, 2}), {}, {0, 0});
+       }},
+      {"class_map", "bias must be (4), got (3)",
+       [&] {
+         class_map(image.value(), Tensor::zeros({4, 1, 1, 3}), Tensor::zeros({3}), {0, 0});
+       }},
+      {"class_map", "w is float64 but x is float32",
+       [&] {
+         class_map(image.value(), Tensor::zeros({4, 1, 1, 3}, DType::float64), {}, {0, 0});
+       }},
+      {"class_map", "label 4 of image 1 is outside [0, 4)",
+       [&] {
+         class_map(image.value(), Tensor::zeros({4, 1, 1, 3}), {}, {0, 4});
+       }},
+      {"class_map", "1 labels for 2",
+       [&] {
+         class_map(image.value(), Tensor::zeros({4, 1, 1, 3}), {}, {0});
+       }},
+      {"normalized_map", "map must be (N, H, W), got (2, 3)", [&] { normalized_map(row.value()); }},
       {"normalized_map", "label 3 of image 0",
        [&] {
          normalized_map(image.value(), {3, 0});

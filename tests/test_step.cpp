@@ -145,7 +145,6 @@ TEST_CASE("runs with lean memory leave the files of runs with plain memory") {
       {"a pool behind the first convolution", [](TrainConfig& c) { c.network.arch = "vgg11"; }},
       {"batch norm", [](TrainConfig&) {}},
       {"in parts", [](TrainConfig& c) { c.network.arch = "vgg16", c.network.dropout = 0.2, c.micro_batch = 3; }},
-      {"one weight in two places", [](TrainConfig& c) { c.network.cam_form = CamForm::fully_connected; }},
   };
   for (const Case& one : cases) {
     const std::string name = one.name;
@@ -208,6 +207,29 @@ TEST_CASE("lean needs less: no map of conv1_1, no gradients of all weights at on
   const double first_map = 4.0 * 128 * 128 * 4 * sizeof(float);
   CHECK(lean <= plain - 0.9 * first_map);
   CHECK(peak(MemoryMode::lean, 1) <= 0.5 * lean);
+  use_threads(threads);
+}
+
+TEST_CASE("a step makes no maps of all classes") {
+  const int threads = threads_in_use();
+  use_threads(1);
+  const auto peak = [&](int classes) {
+    TrainConfig config = medium_config();
+    config.network.width = 1.0 / 32;
+    config.network.classes = classes;
+    const std::size_t before = memory_use().bytes_in_use;
+    Learner learner(config, 4, 128);
+    learner.learn();
+    restart_memory_peak();
+    learner.learn();
+    return static_cast<double>(memory_use().peak_bytes_in_use - before);
+  };
+  peak(1);  // what kernels keep for themselves
+  constexpr int classes = 2000;
+  const double weights = 2.0 * 32 * classes * sizeof(float), maps = 4.0 * 16 * 16 * classes * sizeof(float);
+  const double more = peak(classes) - peak(1);
+  CHECK(more >= 2 * weights);  // they and their velocities
+  CHECK(more <= 2 * weights + 0.5 * maps);
   use_threads(threads);
 }
 

@@ -218,8 +218,8 @@ TEST_CASE("erase-label chooses whose map cuts the hole") {
   // By hand: the loss of B with the hole of these labels.
   const auto loss_of = [&](const std::vector<int>& holes, const std::vector<int>& truth) {
     const Variable features = network.features(Variable(images));
-    const Tensor heat = normalized_map(network.branch_a(features).maps.value(), holes);
-    return softmax_cross_entropy(network.branch_b(features, heat).logits, truth).value().at(0);
+    const Tensor heat = normalized_map(network.map_a(network.hidden_a(features).value(), holes));
+    return softmax_cross_entropy(network.logits_b(features, heat), truth).value().at(0);
   };
   const auto loss_b = [&](EraseLabel how, const std::vector<int>& truth) {
     return forward_losses(network, images, truth, how, true).loss_b.value().at(0);

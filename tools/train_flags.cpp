@@ -99,7 +99,7 @@ TrainFlags::TrainFlags(CLI::App& app) {
       ->group(net)
       ->check(CLI::IsMember({8, 16}));
   add(
-      app, "--cam-form", "conv or fc: how logits and maps are computed; equal results",
+      app, "--cam-form", "conv or fc: how evaluation computes logits and maps; equal results",
       [](auto& c) -> auto& { return c.network.cam_form; })
       ->group(net);
   add(

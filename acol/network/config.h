@@ -12,7 +12,8 @@ enum class Method {
 };
 
 // The two ways to write CAM. They share their weights and give the same maps and logits (ACoL, section 3.1; `acol
-// prove-cam` measures the difference).
+// prove-cam` measures the difference). A choice for evaluation: a training step wants logits and no maps, and takes the
+// means of the features first, as fully_connected does, whichever is set.
 enum class CamForm {
   convolution,      // a 1x1 convolution makes the maps, their means are the logits
   fully_connected,  // the means of the features go through a linear layer; its weights applied to the features make the

@@ -20,12 +20,22 @@ Variable ClassifierHead::hidden(const Variable& features) {
   return second_dropout_->forward(second_->forward(first));
 }
 
-Variable ClassifierHead::maps(const Variable& features) { return last_->forward(hidden(features)); }
+Variable ClassifierHead::maps(const Variable& features) { return last_->forward(to_parameters(hidden(features))); }
 
-Variable ClassifierHead::forward(const Variable& features) { return global_avg_pool(maps(features)); }
+Variable ClassifierHead::logits(const Variable& hidden) {
+  const int images = hidden.shape()[0], channels = hidden.shape().back();
+  const Variable pixel = reshape(global_avg_pool(hidden), {images, 1, 1, channels});
+  return reshape(last_->forward(pixel), {images, last_->weight().shape()[0]});
+}
+
+Tensor ClassifierHead::map_of(const Tensor& hidden, const std::vector<int>& labels) const {
+  return class_map(hidden, last_->weight().value(), last_->bias().value(), labels);
+}
+
+Variable ClassifierHead::forward(const Variable& features) { return logits(hidden(features)); }
 
 CamResult cam_by_convolution(const Variable& hidden, Conv2d& last) {
-  const Variable maps = last.forward(hidden);
+  const Variable maps = last.forward(to_parameters(hidden));
   return {maps, global_avg_pool(maps)};
 }
 
@@ -33,7 +43,7 @@ CamResult cam_by_fully_connected(const Variable& hidden, Conv2d& last) {
   const Shape& shape = hidden.shape();
   const int classes = last.weight().shape()[0], channels = shape.back();
   const Variable weights = reshape(last.weight(), {classes, channels});
-  const Variable pixels = reshape(hidden, {static_cast<int>(shape.rows()), channels});
+  const Variable pixels = reshape(to_parameters(hidden), {static_cast<int>(shape.rows()), channels});
   const Variable maps = reshape(linear(pixels, weights, last.bias()), {shape[0], shape[1], shape[2], classes});
   return {maps, linear(global_avg_pool(hidden), weights, last.bias())};
 }

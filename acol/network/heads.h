@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "acol/network/config.h"
 #include "layers/activation.h"
@@ -20,7 +21,14 @@ class ClassifierHead : public Module {
   Variable hidden(const Variable& features);
   // (N, P, Q, C) -> (N, P, Q, classes): the maps.
   Variable maps(const Variable& features);
-  // (N, P, Q, C) -> (N, classes): the logits.
+
+  // Without the maps of all classes, from hidden features (N, P, Q, 1024 width). The mean of w f + b over the pixels is
+  // w mean(f) + b: the last layer on a picture of one pixel gives the logits (N, classes).
+  Variable logits(const Variable& hidden);
+  // The map of labels[n] in image n: (N, P, Q). A plain tensor: no gradient.
+  Tensor map_of(const Tensor& hidden, const std::vector<int>& labels) const;
+
+  // (N, P, Q, C) -> (N, classes): the logits, without maps.
   Variable forward(const Variable& features) override;
 
   Conv2d& last() { return *last_; }

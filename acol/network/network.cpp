@@ -16,7 +16,7 @@ Network::Network(const NetworkConfig& config) : config_(config) {
 }
 
 Variable Network::features(const Variable& x) {
-  return avg_pool2d(trunk_->forward(x), {.window = {3, 3}, .stride = {1, 1}, .pad = {1, 1}}, true);
+  return avg_pool2d(trunk_->forward(to_activations(x)), {.window = {3, 3}, .stride = {1, 1}, .pad = {1, 1}}, true);
 }
 
 Network::Branch Network::branch_a(const Variable& features) {
@@ -26,10 +26,26 @@ Network::Branch Network::branch_a(const Variable& features) {
   return {cam.maps, cam.logits};
 }
 
-Network::Branch Network::branch_b(const Variable& features, const Tensor& heat) {
+Variable Network::left_for_b(const Variable& features, const Tensor& heat) const {
   check(has_branch_b(), "network: a network of method cam has no branch B");
-  const Variable maps = head_b_->maps(erase(features, heat, config_.erase_threshold));
+  return erase(features, heat, config_.erase_threshold);
+}
+
+Network::Branch Network::branch_b(const Variable& features, const Tensor& heat) {
+  const Variable maps = head_b_->maps(left_for_b(features, heat));
   return {maps, global_avg_pool(maps)};
+}
+
+Variable Network::hidden_a(const Variable& features) { return head_a_->hidden(features); }
+
+Variable Network::logits_a(const Variable& hidden) { return head_a_->logits(hidden); }
+
+Tensor Network::map_a(const Tensor& hidden, const std::vector<int>& labels) const {
+  return head_a_->map_of(hidden, labels);
+}
+
+Variable Network::logits_b(const Variable& features, const Tensor& heat) {
+  return head_b_->forward(left_for_b(features, heat));
 }
 
 void Network::set_lean(bool lean) {
@@ -40,7 +56,7 @@ void Network::set_lean(bool lean) {
   first->set_make_again(lean && first->options().relu);
 }
 
-Variable Network::forward(const Variable& x) { return branch_a(features(x)).logits; }
+Variable Network::forward(const Variable& x) { return head_a_->forward(features(x)); }
 
 void Network::initialise(Initialiser kind, std::uint64_t seed) {
   std::uint32_t number = 0;

@@ -3,6 +3,9 @@
 //   x --trunk--> --avg pool 3x3--> f --classifier_a--> maps A --mean--> logits A
 //                                   \--erase where maps A of the label are high--classifier_b--> maps B --mean-->
 //                                   logits B
+//
+// A classifier ends in a 1x1 convolution, which commutes with the mean: training takes the mean first, and makes no
+// maps but the one that cuts the hole.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +32,8 @@ class Network : public Module {
   bool has_branch_b() const { return config_.method == Method::acol; }
 
   // (N, H, W, 3) -> (N, P, Q, 512 width), smoothed by a 3x3 average pool (zeros of the padding count), as the official
-  // code.
+  // code. From here to what a classifier's last layer sees, numbers have the type of activations (activation_type() in
+  // tensor/tensor.h); maps and logits have that of parameters.
   Variable features(const Variable& x);
 
   struct Branch {
@@ -40,6 +44,16 @@ class Network : public Module {
   // `heat`: (N, P, Q) in [0, 1], the normalised map of A whose high part is cut out (normalized_map of autograd/ops.h).
   // No gradient goes into it. Error for a network without classifier B.
   Branch branch_b(const Variable& features, const Tensor& heat);
+
+  // What training takes of the branches: the same logits, and of the maps only those of one class an image, which cut
+  // the hole. The 1x1 convolution and its gradients, at every pixel and for all classes, are left out (heads.h).
+  //
+  // (N, P, Q, 512 width) -> (N, P, Q, 1024 width): what the last layer of A sees.
+  Variable hidden_a(const Variable& features);
+  Variable logits_a(const Variable& hidden);                                 // (N, classes)
+  Tensor map_a(const Tensor& hidden, const std::vector<int>& labels) const;  // of labels[n] in image n: (N, P, Q)
+  // As branch_b.
+  Variable logits_b(const Variable& features, const Tensor& heat);
 
   // Less memory in training for a little more work, with the same bits: backward makes conv1_1's map again, the largest
   // of all, from the three channels of the picture. Nothing changes where that map is not kept anyway (VGG11, where a
@@ -58,10 +72,13 @@ class Network : public Module {
   // The classifier's parts, for CAM in its two forms.
   ClassifierHead& head_a() { return *head_a_; }
 
-  // Multiply-adds of one forward pass of one picture, each convolution once, both branches.
+  // Multiply-adds of one forward pass of one picture with all class maps, each convolution once, both branches.
   std::int64_t multiply_adds(int height, int width);
 
  private:
+  // The features with the hole of `heat`.
+  Variable left_for_b(const Variable& features, const Tensor& heat) const;
+
   NetworkConfig config_;
   std::shared_ptr<Sequential> trunk_;
   std::shared_ptr<ClassifierHead> head_a_, head_b_;

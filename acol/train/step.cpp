@@ -64,15 +64,15 @@ MemoryMode parse_memory_mode(const std::string& name) {
 StepLosses forward_losses(Network& network, const Tensor& images, const std::vector<int>& labels,
                           EraseLabel erase_label, bool use_branch_b) {
   const Variable features = network.features(Variable(images.to_device()));
-  const Network::Branch a = network.branch_a(features);
+  const Variable hidden = network.hidden_a(features), logits = network.logits_a(hidden);
   StepLosses losses;
-  losses.logits_a = a.logits.value();
-  losses.loss_a = softmax_cross_entropy(a.logits, labels);
+  losses.logits_a = logits.value();
+  losses.loss_a = softmax_cross_entropy(logits, labels);
   losses.total = losses.loss_a;
   if (use_branch_b) {
     const std::vector<int> hole_labels = erase_label == EraseLabel::truth ? labels : answers(losses.logits_a);
-    const Network::Branch b = network.branch_b(features, normalized_map(a.maps.value(), hole_labels));
-    losses.loss_b = softmax_cross_entropy(b.logits, labels);
+    const Tensor heat = normalized_map(network.map_a(hidden.value(), hole_labels));
+    losses.loss_b = softmax_cross_entropy(network.logits_b(features, heat), labels);
     losses.total = add(losses.loss_a, losses.loss_b);
   }
   return losses;

@@ -23,7 +23,8 @@ enum class MemoryMode {
 const char* name_of(MemoryMode mode);                   // "plain", "lean"
 MemoryMode parse_memory_mode(const std::string& name);  // Error for anything else
 
-// The forward pass of a step: mean losses over the images.
+// The forward pass of a step: mean losses over the images. Means are taken before the classifiers' last convolution, so
+// there are no maps but those that cut the hole (network.h).
 struct StepLosses {
   Variable loss_a, loss_b;  // loss_b undefined if B took no part
   Variable total;           // what backward() runs from: CE(A) + CE(B)

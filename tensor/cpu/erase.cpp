@@ -9,6 +9,20 @@ namespace acol::cpu {
 
 namespace {
 
+// The sum of a[c] b[c], as 16 sums side by side that the compiler keeps in vectors.
+float dot(int channels, const float* a, const float* b) {
+  constexpr int width = 16;
+  float sums[width] = {};
+  int first = 0;
+  for (; first + width <= channels; first += width)
+#pragma omp simd
+    for (int k = 0; k < width; ++k) sums[k] += a[first + k] * b[first + k];
+  for (int k = 0; first + k < channels; ++k) sums[k] += a[first + k] * b[first + k];
+  for (int half = width / 2; half > 0; half /= 2)
+    for (int k = 0; k < half; ++k) sums[k] += sums[k + half];
+  return sums[0];
+}
+
 // One image: maps (pixels, classes), its class `label` -> heat (pixels).
 void normalize_one(int pixels, int classes, const float* maps, int label, float* heat) {
   bool finite = true;
@@ -30,6 +44,17 @@ void normalize_one(int pixels, int classes, const float* maps, int label, float*
 }
 
 }  // namespace
+
+void class_map(int batch, int pixels, int channels, const float* x, const float* w, const float* bias,
+               const int* labels, float* map) {
+  parallel_chunks(std::int64_t{batch} * pixels, row_grain(channels), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const int label = labels[row / pixels];
+      map[row] = dot(channels, x + row * channels, w + std::int64_t{label} * channels) +
+                 (bias == nullptr ? 0.0f : bias[label]);
+    }
+  });
+}
 
 void normalized_map(int batch, int pixels, int classes, const float* maps, const int* labels, float* heat) {
   parallel_chunks(batch, row_grain(16 * pixels), [&](std::int64_t begin, std::int64_t end) {

@@ -34,6 +34,7 @@ const Kernels<float>& cpu_kernels() {
       cpu::softmax_cross_entropy_backward,
       cpu::resize_forward,
       cpu::resize_backward,
+      cpu::class_map,
       cpu::normalized_map,
       cpu::erase_forward,
       cpu::erase_backward,

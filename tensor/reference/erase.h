@@ -2,7 +2,8 @@
 // A already sees the object, branch B gets zeros.
 //
 //   heat = (map - min) / (max - min) over the pixels of the label's map,   y = heat >= threshold ? 0 : x.
-// Backward passes dy where x was kept. The map only decides, as a constant: no gradient goes into it.
+// Backward passes dy where x was kept. The map only decides, as a constant: no gradient goes into it. It is the label's
+// channel of a 1x1 convolution, and class_map makes that one alone.
 #pragma once
 
 #include <algorithm>
@@ -12,6 +13,19 @@
 #include "tensor/reference/array.h"
 
 namespace acol::reference {
+
+template <class T>
+void class_map(int batch, int pixels, int channels, const T* x, const T* w, const T* bias, const int* labels, T* map) {
+  const Array3 X{x, pixels, channels};
+  const Array2 W{w, channels};
+  const Array2 Map{map, pixels};
+  for (int n = 0; n < batch; ++n)
+    for (int pixel = 0; pixel < pixels; ++pixel) {
+      T sum = bias == nullptr ? T{0} : bias[labels[n]];
+      for (int c = 0; c < channels; ++c) sum += X(n, pixel, c) * W(labels[n], c);
+      Map(n, pixel) = sum;
+    }
+}
 
 template <class T>
 void normalized_map(int batch, int pixels, int classes, const T* maps, const int* labels, T* heat) {

@@ -57,6 +57,6 @@ acol_device_tests(acol_layers tensor_cores
 acol_device_tests(acol tensor_cores
   golden)
 acol_device_tests(acol simt
-  device_program loader localizer model_file network probe resume step)
+  device_program loader localizer logits model_file network probe resume step)
 # Whole runs take minutes there; resume_emulated has some.
 set_property(TEST step_emulated APPEND PROPERTY ENVIRONMENT "ACOL_TEST_CASES_LEFT_OUT=runs with lean*")
