@@ -145,7 +145,9 @@ TEST_CASE("bench on the card: what the comparison with PyTorch reads") {
   CHECK(conv[0]["conv"]["out_c"] == 4);
   CHECK(conv[0]["conv"]["in_h"] == 16);
   CHECK(conv[0]["conv"]["pad"] == 1);
-  CHECK(conv[0]["conv"]["relu"] == true);
+  for (const Json& row : conv)  // the first layer's ReLU comes with the pool behind it
+    if (row["layer"] == "conv1_1" || row["layer"] == "conv3_1")
+      CHECK(row["conv"]["relu"] == (row["layer"] == "conv3_1"));
   CHECK(conv[0]["conv"]["uses"] == 1);
   // As localize does it, and without the maps' way to the host, which starts no kernel.
   REQUIRE(net.size() == 2);
