@@ -362,7 +362,8 @@ def main():
         for case, threads in cases:
             result["cases"].append(compare(acol, case, threads, folder / case))
         if result["cases"]:
-            print(f"{options.rounds} rounds of {options.repeats} runs each in turn; medians; ratio = best PyTorch / acol.")
+            runs = f"{options.rounds} rounds of {options.repeats} runs each in turn"
+            print(f"{runs}; medians; ratio = best PyTorch / acol.")
             print()
             print_cases(result["cases"])
         if "memory" in options.cases:

@@ -107,7 +107,8 @@ class Card:
         torch.cuda.current_stream().wait_stream(stream)
 
     def kernels(self, run):
-        """The names of the kernels that `run` starts, in order; copies and clearing not counted. None: not to be had."""
+        """The names of the kernels that `run` starts, in order, without copies and clearing. None: not to be had. What
+        runs later may be slower for it."""
         try:
             from torch.profiler import ProfilerActivity, profile
 

@@ -2,8 +2,8 @@
 
 Layers: each convolution, forward and both gradients, beside what PyTorch calls for it and a matrix product of the same
 size. Whole: forward passes and training steps, beside PyTorch's ways to run them (lanes): eager with channels_last and
-cudnn.benchmark, the same as a CUDA graph, with deterministic algorithms, and torch.compile(mode="max-autotune"). Each of
-acol's precisions beside its twin: fp32 with TF32 off, TF32 on everywhere, bf16 as autocast and as bfloat16 activations
+cudnn.benchmark, the same as a CUDA graph, with deterministic algorithms, and torch.compile(mode="max-autotune").
+Precisions, each beside its twin: fp32 with TF32 off, TF32 on everywhere, bf16 as autocast and as bfloat16 activations
 with float32 master weights.
 
 Both must compute the same before PyTorch is timed, or nothing more is. They take turns; acol in processes of its own,
@@ -38,6 +38,7 @@ OPTIONS = {
     "lanes": {"help": f"some of PyTorch's {','.join(LANES)} (all)"},
     "warm_up": {"type": int, "help": "runs before the timed ones of a turn (20)"},
     "minutes": {"type": float, "help": "no case is begun after so long (5)"},
+    "profile": {"action": "store_true", "help": "also PyTorch's kernels; what is timed later may be slower for it"},
     "dry_run": {"action": "store_true", "help": "the same code on the CPU with the emulated card; times mean nothing"},
 }
 CPU_ONLY = ("accuracy", "latency_1_thread", "isa")
@@ -130,7 +131,7 @@ def figures(samples):
     return {"ms": statistics.median(ordered), "min": ordered[0], "p90": ordered[rank], "runs": len(ordered)}
 
 
-def start_lane(card, checked, name, saved, deadline, precision):
+def start_lane(card, checked, name, saved, deadline, precision, profile):
     """A lane that has run and computes the same as the others, and its figures so far."""
     import torch
     from bench_peer_lanes import ForwardLane, TrainLane, repeats
@@ -150,7 +151,7 @@ def start_lane(card, checked, name, saved, deadline, precision):
         checked.check_lane(lane)
         entry = {"repeats": repeats(lane)}
         peak = card.peak_of(lambda: [lane.run() for _ in range(2)])
-        if name.startswith("eager"):
+        if profile:
             kernels = card.kernels(lane.run)
             entry["launches"] = len(kernels) if kernels else None
     inputs = sum(x.nbytes for x in sets) / (1 << 20)  # which acol's figure has, too
@@ -189,11 +190,12 @@ def whole_case(acol, card, case, precision, lanes, deadline, folder):
             row["errors"] = checked.errors
             for name in names_of_lanes(precision, lanes):
                 print(f"bench_peer: {case} {precision}: starting {name}", file=sys.stderr)
+                words = (card, checked, name, saved, deadline, precision, o.profile)
                 try:
                     with grad():
-                        running[name], row["lanes"][name] = start_lane(card, checked, name, saved, deadline, precision)
+                        running[name], row["lanes"][name] = start_lane(*words)
                     theirs[name] = []
-                except Exception as problem:  # whatever a version of PyTorch, of the compiler or this card does not like
+                except Exception as problem:  # whatever this PyTorch, its compiler or this card does not like
                     row["skipped"][name] = first_line(problem)
             del checked
         else:

@@ -13,10 +13,11 @@ def head(result):
     peer = f"PyTorch {machine['torch']}"
     if "cudnn" in machine:
         peer += f" for CUDA {machine['torch_cuda']}, cuDNN {machine['cudnn']}"
-    runs = result["runs"]
+    r = result["runs"]
     lines.append(f"{machine['acol']}; {peer}.")
-    text = f"{runs['rounds']} turns of each, acol first; a turn: {runs['warm_up']} runs to warm up, {runs['repeats']} timed."
-    return "\n".join([*lines, text])
+    turn = f"{r['warm_up']} runs to warm up, {r['repeats']} timed"
+    lines.append(f"{r['rounds']} turns of each, acol first; a turn: {turn}.")
+    return "\n".join(lines)
 
 
 def lanes_of(rows):
@@ -45,7 +46,6 @@ def speed_table(rows):
     for row in rows:
         ours, lanes, batch = row["acol"], row["lanes"], row["batch"]
         cells = [*what_of(row), f"{ours['ms']:.3f} ms", f"{1000 * batch / ours['ms']:.0f}"]
-        # Of those that have the same work as acol's: deterministic algorithms are PyTorch's choice, not its best.
         best = min(lanes, key=lambda name: lanes[name]["ratio"], default=None)
         for name in names:
             text = f"{lanes[name]['ms']:.3f} ms" if name in lanes else "-"
@@ -83,11 +83,12 @@ def memory_table(rows):
             cells.append(f"all: {words[same['acol']]}")
         else:
             cells.append(", ".join(f"{name} {words[value]}" for name, value in same.items()))
-        eager = [lane["launches"] for lane in row["lanes"].values() if lane.get("launches")]
-        cells.append(f"{row['acol_launches']:.0f}" + (f", eager {eager[0]}" if eager else ""))
+        launches = [f"{row['acol_launches']:.0f}"]
+        launches += [f"{name} {lane['launches']}" for name, lane in row["lanes"].items() if lane.get("launches")]
+        cells.append(", ".join(launches))
         lines.append("| " + " | ".join(cells) + " |")
-    lines.append("\nThe most memory in use / held. A graph's is in use only while it is captured, so look at what is held.")
-    lines.append("Same bits twice: acol's weights, or maps, of two processes; PyTorch's of two runs from the same start.")
+    lines.append("\nThe most memory in use / held. A graph's is in use only while it is captured: look at what is held.")
+    lines.append("Same bits: acol's weights, or maps, of two processes; PyTorch's of two runs from the same start.")
     return "\n".join(lines)
 
 
@@ -117,7 +118,8 @@ def outside_line(rows, layers):
             if kind == "train" and part["case"] == twin and part["precision"] == row["precision"]:
                 alone = sum(each["uses"] * each["acol_ms"] for each in part["rows"])
                 share = 100 * (1 - alone / row["acol"]["ms"])
-                lines.append(f"{side} training step: acol's convolutions alone {alone:.2f} ms; {share:.0f} % is outside.")
+                text = f"acol's convolutions alone {alone:.2f} ms; {share:.0f} % is outside"
+                lines.append(f"{side} training step: {text}.")
     return "\n\n".join(lines)
 
 
@@ -140,7 +142,8 @@ def all_tables(result):
             parts.append(f"{part['case'].split('-')[0]} maps, every convolution, batch {part['batch']}:")
             parts += [bench_peer_layers.table(part), kernels_text(part)]
         if rows:
-            parts += [speed_table(rows), spread_lines(rows), memory_table(rows), notes(rows), outside_line(rows, layers)]
+            parts += [speed_table(rows), spread_lines(rows), memory_table(rows), notes(rows)]
+            parts.append(outside_line(rows, layers))
     running = result["machine"].get("while_running")
     if running:
         text = "; ".join(f"{name} {low:g}, {middle:g}, {high:g}" for name, (low, middle, high) in running.items())

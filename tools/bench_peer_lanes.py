@@ -1,4 +1,5 @@
-"""PyTorch's ways to run the network on a card, and whether they and acol compute the same. Used by bench_peer_gpu.py."""
+"""PyTorch's ways to run the network on a card, and whether they and acol compute the same. Used by
+bench_peer_gpu.py."""
 
 import contextlib
 import statistics
@@ -9,7 +10,6 @@ from torch.nn import functional as F
 
 from bench_peer_net import Mismatch, error, load, make_optimizer, nchw, read_safetensors
 
-LANES = ("eager", "graphed", "deterministic", "compile")
 # What PyTorch has for each of acol's precisions. autocast: weights stay float32 and each convolution casts its inputs.
 # pure: weights and activations are bfloat16; a float32 copy of the weights takes the steps.
 TWINS = {"fp32": ("",), "tf32": ("",), "bf16": ("autocast", "pure")}

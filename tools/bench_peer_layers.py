@@ -55,7 +55,7 @@ class LayerInputs:
     """Random tensors of a layer's shapes, in PyTorch's best order for cards."""
 
     def __init__(self, card, conv, batch, dtype):
-        side = (conv["in_h"] + 2 * conv["pad"] - conv["filter"] + 1, conv["in_w"] + 2 * conv["pad"] - conv["filter"] + 1)
+        side = [conv[name] + 2 * conv["pad"] - conv["filter"] + 1 for name in ("in_h", "in_w")]
 
         def numbers(*shape, bound=1.0):
             tensor = torch.empty(shape, dtype=torch.float32, device=card.device).uniform_(-bound, bound).to(dtype)
@@ -81,8 +81,8 @@ class LayerInputs:
         self.turn = i % SETS
 
     def runs(self, what):
-        """{name: function}. `bare`: the convolution alone. `same`: with what acol's pass does besides, kernel by kernel;
-        `fused`: the same in one call."""
+        """{name: function}. `bare`: the convolution alone. `same`: with what acol's pass does besides, one kernel after
+        the other; `fused`: the same in one call."""
         x, dy = (lambda: self.x[self.turn]), (lambda: self.dy[self.turn])
         relu = self.relu
         masked = lambda: torch.ops.aten.threshold_backward(dy(), self.y, 0) if relu else dy()  # noqa: E731
@@ -122,7 +122,7 @@ def first_line(problem):
     return f"{type(problem).__name__}: {(str(problem).strip() or '-').splitlines()[0][:120]}"
 
 
-def time_torch(card, ours, precision, repeats, warm_up, seen):
+def time_torch(card, ours, precision, repeats, warm_up, seen, profile):
     """ms of every row of `ours` by what was run; `seen` collects kernels and problems."""
     dtype, times, layers = dtype_of(precision), {}, {}
     for row in ours:
@@ -139,7 +139,7 @@ def time_torch(card, ours, precision, repeats, warm_up, seen):
                             runs[name] = product(card, inputs.products[what], dtype, SETS)
                         run, choose = runs[name]
                         ms = card.time(run, repeats, warm_up, choose, run_ahead=True)
-                        if name in ("bare", "fused") and (layer, what, name) not in seen["kernels"]:
+                        if profile and name in ("bare", "fused") and (layer, what, name) not in seen["kernels"]:
                             seen["kernels"][layer, what, name] = card.kernels(run)
                     except (RuntimeError, NotImplementedError) as problem:  # out of memory, no such kernel
                         seen["skipped"][name] = first_line(problem)
@@ -164,7 +164,7 @@ def measure(acol, card, side, map_stride, batch, precision, folder):
         rows = acol.bench("conv", map_stride, batch, o.threads, o.repeats, more=more)["rows"]
         for row in rows:
             ours.setdefault((row["layer"], row["what"]), []).extend(row["ms"])
-        for key, ms in time_torch(card, rows, precision, o.repeats, o.warm_up, seen).items():
+        for key, ms in time_torch(card, rows, precision, o.repeats, o.warm_up, seen, o.profile).items():
             theirs.setdefault(key, []).extend(ms)
         card.forget()
     result = {"case": f"{side}-layers-{batch}", "precision": precision, "batch": batch, "errors": errors, "rows": []}
@@ -229,8 +229,9 @@ def table(result):
         cells += [ratio(total.get(name), total["acol"]) for name in ("bare", "matmul")]
         lines.append("| " + " | ".join(cells) + " |")
     lines.append("\nMedians, TFLOP/s of direct convolution after each; ratio = PyTorch / acol, above 1 where acol is")
-    lines.append("faster. acol: bias and ReLU, the ReLU's mask and the bias's gradient included, float32 tensors; the")
-    lines.append(f"same work: these kernel by kernel, or fused where that is less. PyTorch's tensors: {tensors(result)}.")
+    lines.append("faster. acol: bias, ReLU (where no pool does it), the ReLU's mask and the bias's gradient are included,")
+    lines.append("tensors are float32. The same work: these one kernel after the other; ratio same: that, or fused where")
+    lines.append(f"it is less. PyTorch's tensors: {tensors(result)}.")
     worst = {who: max(errors.values()) for who, errors in result["errors"].items()}
     text = f"Before, one picture: acol within {worst['acol']:.1e} of float64"
     lines.append(f"{text}, PyTorch within {worst['torch']:.1e} (relative L2, the worst layer and pass).")

@@ -183,7 +183,8 @@ def train_in_format(model_path, x, labels, name):
     memory_format = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}[name]
     network, config = load(model_path)
     network = network.train().to(memory_format=memory_format)
-    optimizer, x, labels = make_optimizer(network.named_parameters(), config), x.to(memory_format=memory_format), labels.long()
+    optimizer = make_optimizer(network.named_parameters(), config)
+    x, labels = x.to(memory_format=memory_format), labels.long()
     return lambda: train_step(network, optimizer, x, labels)
 
 
