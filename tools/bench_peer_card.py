@@ -1,6 +1,7 @@
 """The card as PyTorch has it: settings, clock, memory, names of kernels; and what nvidia-smi says. Used by
 bench_peer_gpu.py. DryRun is the CPU in its place."""
 
+import atexit
 import contextlib
 import os
 import re
@@ -185,6 +186,7 @@ class Watch:
             command.append("--loop-ms=500")
             self.lines = tempfile.TemporaryFile("w+")
             self.process = subprocess.Popen(command, stdout=self.lines, stderr=subprocess.DEVNULL)
+            atexit.register(self.stop)
 
     def head(self):
         if not self.first:

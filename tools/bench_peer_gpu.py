@@ -303,7 +303,6 @@ def main(acol, restart):
                 else:
                     row = whole_case(acol, card, case, precision, lanes, deadline, folder)
             except Mismatch as mismatch:
-                watch.stop()
                 fail(f"{case}: {mismatch}")
             row["seconds"] = time.monotonic() - started
             result["layers" if kind == "layers" else "whole"].append(row)

@@ -87,7 +87,7 @@ def memory_table(rows):
         launches += [f"{name} {lane['launches']}" for name, lane in row["lanes"].items() if lane.get("launches")]
         cells.append(", ".join(launches))
         lines.append("| " + " | ".join(cells) + " |")
-    lines.append("\nThe most memory in use / held. A graph's is in use only while it is captured: look at what is held.")
+    lines.append("\nThe most memory in use / held. A graph's is in use only while it is captured: see what is held.")
     lines.append("Same bits: acol's weights, or maps, of two processes; PyTorch's of two runs from the same start.")
     return "\n".join(lines)
 
