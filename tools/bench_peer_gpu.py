@@ -12,7 +12,7 @@ events, the median over all turns. Random inputs, three sets in turn. acol's tra
 the host in every step, PyTorch's brings nothing.
 
 torch.compile comes last, since it can compile for minutes; --lanes compile is that alone. Where --minutes are over,
-the rest is left out and named. --json is written after each case."""
+the rest is left out and named. --json is written after each case; Ctrl-C shows what there is."""
 
 import datetime
 import json
@@ -279,6 +279,12 @@ def main(acol, restart):
         "left_out": [],
     }
     print(tables.head(result))
+    interrupted = False  # then what there is is shown
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
     def write():
         if options.json:
@@ -290,7 +296,7 @@ def main(acol, restart):
         folder = pathlib.Path(temporary) / "saved"
         for precision, case, lanes in jobs(options):
             name = f"{case} {precision}" + (" compile" if lanes == ["compile"] else "")
-            if deadline.left() <= 0:
+            if interrupted or deadline.left() <= 0:
                 result["left_out"].append(name)
                 continue
             print(f"bench_peer: {name}", file=sys.stderr)
@@ -304,6 +310,10 @@ def main(acol, restart):
                     row = whole_case(acol, card, case, precision, lanes, deadline, folder)
             except Mismatch as mismatch:
                 fail(f"{case}: {mismatch}")
+            except KeyboardInterrupt:
+                interrupted = True
+                result["left_out"].append(name)
+                continue
             row["seconds"] = time.monotonic() - started
             result["layers" if kind == "layers" else "whole"].append(row)
             write()
@@ -311,3 +321,5 @@ def main(acol, restart):
     result["whole"] = merged(result["whole"])
     write()
     print(tables.all_tables(result))
+    if interrupted:
+        raise SystemExit(130)

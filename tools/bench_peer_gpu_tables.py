@@ -149,7 +149,7 @@ def all_tables(result):
         text = "; ".join(f"{name} {low:g}, {middle:g}, {high:g}" for name, (low, middle, high) in running.items())
         parts.append(f"While all ran (least, median, most): {text}.")
     if result["left_out"]:
-        parts.append(f"Left out, since --minutes were over: {', '.join(result['left_out'])}.")
+        parts.append(f"Left out when --minutes were over, or at Ctrl-C: {', '.join(result['left_out'])}.")
     if result["machine"]["card"].startswith("none"):
         parts.append("A dry run: no time here means anything.")
     return "\n\n".join(part for part in parts if part)
