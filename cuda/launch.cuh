@@ -41,6 +41,7 @@ void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, A
     check_cuda(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
                                     static_cast<int>(grid.shared_bytes)),
                name);
+  count_launch();
   const cudaStream_t into = grid.stream != nullptr ? grid.stream : stream();
   kernel<<<grid.blocks, grid.threads, grid.shared_bytes, into>>>(static_cast<Parameters>(arguments)...);
   check_cuda(cudaGetLastError(), name);

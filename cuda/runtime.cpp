@@ -1,10 +1,13 @@
 #include "cuda/runtime.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "cuda/device_arena.h"
 #include "cuda/kernels.h"
@@ -67,6 +70,45 @@ std::byte* take_shared(std::size_t bytes) {
   return static_cast<std::byte*>(memory);
 }
 
+std::atomic<std::int64_t> launches{0};
+
+// A moment in the stream.
+class Moment {
+ public:
+  Moment() { check_cuda(cudaEventCreate(&event_), "making an event"); }
+  ~Moment() { cudaEventDestroy(event_); }
+  Moment(const Moment&) = delete;
+  Moment& operator=(const Moment&) = delete;
+
+  // When all work so far is done.
+  void record() { check_cuda(cudaEventRecord(event_, stream()), "recording an event"); }
+  // Both have passed.
+  double ms_since(const Moment& earlier) const {
+    float ms = 0;
+    check_cuda(cudaEventElapsedTime(&ms, earlier.event_, event_), "reading the device's clock");
+    return static_cast<double>(ms);
+  }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+// Two moments a run, so that what the host does between runs is no run's.
+std::vector<double> time_runs(int runs, const std::function<void()>& run) {
+  card();
+  const auto count = static_cast<std::size_t>(runs);
+  std::vector<Moment> begins(count), ends(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    begins[i].record();
+    run();
+    ends[i].record();
+  }
+  check_cuda(cudaStreamSynchronize(stream()), "waiting for the device");
+  std::vector<double> ms;
+  for (std::size_t i = 0; i < count; ++i) ms.push_back(ends[i].ms_since(begins[i]));
+  return ms;
+}
+
 std::string describe() {
   card();
   cudaDeviceProp properties;
@@ -93,6 +135,8 @@ const DeviceMemory memory{
     [] { return arena().use(); },
     [] { arena().restart_peak(); },
     [] { check_cuda(cudaStreamSynchronize(stream()), "waiting for the device"); },
+    time_runs,
+    [] { return launches.load(); },
     take_shared,
     [](std::byte* piece) { cudaFree(piece); },
     describe,
@@ -114,6 +158,8 @@ bool waits_after_each_launch() {
   }();
   return waits;
 }
+
+void count_launch() { ++launches; }
 
 Scratch::Scratch(std::size_t bytes) : memory_(arena().take(bytes)), bytes_(bytes) {}
 Scratch::~Scratch() { arena().give_back(static_cast<std::byte*>(memory_), bytes_); }

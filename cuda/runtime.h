@@ -18,6 +18,8 @@ void check_cuda(cudaError_t status, const char* what);
 cudaStream_t stream();
 // True with ACOL_CUDA_SYNC=1 in the environment: every launch is waited for, so that an error names its own kernel.
 bool waits_after_each_launch();
+// launch() tells each kernel that it starts.
+void count_launch();
 
 // Device memory for the duration of one call of a kernel's host function. 256-byte aligned, undetermined. Error: out of
 // memory.

@@ -8,7 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "tensor/bf16.h"
 #include "tensor/memory.h"
@@ -60,6 +62,11 @@ struct DeviceMemory {
   void (*restart_peak)();
   // Waits for all work.
   void (*wait)();
+  // Calls run() `runs` times without waiting in between. Milliseconds of each by the device's clock: from the end of
+  // all work before it to the end of its own.
+  std::vector<double> (*time_runs)(int runs, const std::function<void()>& run);
+  // Kernels started so far, copies not counted.
+  std::int64_t (*launches)();
   // Memory that the host and the device may both touch, slowly: for tests of kernels.
   std::byte* (*take_shared)(std::size_t bytes);
   void (*give_back_shared)(std::byte* memory);

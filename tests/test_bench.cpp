@@ -190,7 +190,8 @@ TEST_CASE("bench net") {
 TEST_CASE("bench train") {
   TemporaryFolder folder;
   const std::string saved = folder / "saved";
-  const Json rows = rows_of(joined({"train", "--repeats", "2", "--batch-size", "2", "--save", saved}, tiny));
+  const Json rows = rows_of(joined(
+      {"train", "--repeats", "2", "--warm-up", "2", "--input-sets", "3", "--batch-size", "2", "--save", saved}, tiny));
   REQUIRE(rows.size() == 1);
   CHECK(rows[0]["what"] == "train");
   CHECK(rows[0]["layer"] == "net");
@@ -204,6 +205,9 @@ TEST_CASE("bench train") {
   for (std::int64_t i = 0; i < 2; ++i) labels.push_back(static_cast<int>(file.tensors.at("labels").at(i)));
   StepLosses losses = forward_losses(network, file.tensors.at("input"), labels, EraseLabel::truth, true);
   losses.total.backward();
+  network.set_training(false);
+  CHECK(same_bits(file.tensors.at("maps_a"), forward_a(network, file.tensors.at("input")).maps));
+  network.set_training(true);
   CHECK(file.tensors.at("loss_a").at(0) == losses.loss_a.value().at(0));
   CHECK(file.tensors.at("loss_b").at(0) == losses.loss_b.value().at(0));
   Sgd optimizer(parameter_groups(network, model.config), {model.config.momentum, model.config.nesterov});
@@ -282,6 +286,9 @@ TEST_CASE("bench: wrong use") {
                                                  {{"net", "--batch-size", "0"}, 2},
                                                  {{"net", "--repeats", "0"}, 2},
                                                  {{"net", "--repeats", "many"}, 2},
+                                                 {{"net", "--warm-up", "0"}, 2},
+                                                 {{"train", "--input-sets", "0"}, 2},
+                                                 {{"peak", "--input-sets", "2"}, 2},
                                                  {{"conv", "--width", "0"}, 2},
                                                  {{"conv", "--width", "nan"}, 2},
                                                  {{"conv", "--map-stride", "7"}, 2},

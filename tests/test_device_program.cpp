@@ -1,6 +1,9 @@
 // The program with --device: training, going on, and evaluating on a card (the real one, or the emulated one), and what
 // it says where there is none.
+#include <algorithm>
+
 #include "tensor/device.h"
+#include "tensor/safetensors.h"
 #include "trained_world.h"
 
 using namespace acol;
@@ -113,4 +116,53 @@ TEST_CASE("bench on the card: its name, times, no share of the CPU's peak") {
   CHECK(report["device"].get<std::string>() == device_memory()->describe());
   CHECK(report["rows"][0]["ms_median"].get<double>() > 0);
   CHECK(report["rows"][0]["share_of_peak"].is_null());
+}
+
+TEST_CASE("bench on the card: what the comparison with PyTorch reads") {
+  if (!on_card()) return;
+  const TemporaryFolder folder;
+  const Words tiny{"--arch",    "vgg11", "--width",   "0.0625", "--size",    "16", "--batch-size", "2",
+                   "--classes", "3",     "--repeats", "3",      "--warm-up", "2",  "--input-sets", "2"};
+  const auto rows_of = [&](const std::string& kind) {
+    const std::string json = folder / (kind + ".json");
+    const Output output = on_cuda(joined({"bench", kind, "--save", folder / kind, "--json", json}, tiny));
+    REQUIRE_MESSAGE(output.status == 0, output.err);
+    const Json rows = json_of(json)["rows"];
+    for (const Json& row : rows) {
+      CAPTURE(row.dump());
+      REQUIRE(row["ms"].size() == 3);
+      CHECK(row["ms"][1] == row["ms_median"]);
+      CHECK(row["ms"][0].get<double>() > 0);
+      CHECK(row["device_peak_mb"].get<double>() > 0);
+      CHECK(row["device_held_mb"].get<double>() >= row["device_peak_mb"].get<double>());
+      CHECK(row.contains("conv") == (kind == "conv"));
+    }
+    return rows;
+  };
+  const Json conv = rows_of("conv"), net = rows_of("net"), train = rows_of("train");
+  CHECK(conv[0]["launches"] == 1);  // a convolution forward, whether on tensor cores or not
+  CHECK(conv[0]["conv"]["in_c"] == 3);
+  CHECK(conv[0]["conv"]["out_c"] == 4);
+  CHECK(conv[0]["conv"]["in_h"] == 16);
+  CHECK(conv[0]["conv"]["pad"] == 1);
+  for (const Json& row : conv)  // the first layer's ReLU comes with the pool behind it
+    if (row["layer"] == "conv1_1" || row["layer"] == "conv3_1")
+      CHECK(row["conv"]["relu"] == (row["layer"] == "conv3_1"));
+  CHECK(conv[0]["conv"]["uses"] == 1);
+  // As localize does it, and without the maps' way to the host, which starts no kernel.
+  REQUIRE(net.size() == 2);
+  CHECK(net[1]["what"] == "forward_network");
+  CHECK(net[1]["launches"] == net[0]["launches"]);
+  CHECK(net[1]["launches"].get<double>() > 20);
+  CHECK(train[0]["launches"].get<double>() > 2 * net[1]["launches"].get<double>());
+
+  // The inputs are the CPU's.
+  const Words on_cpu{"bench", "train", "--save", folder / "cpu"};
+  REQUIRE(run(joined(on_cpu, tiny)).status == 0);
+  const auto input = [&](const std::string& kind) {
+    return read_safetensors(folder.path() / kind / "train.safetensors").tensors.at("input");
+  };
+  const Tensor here = input("cpu").to_host(), there = input("train").to_host();
+  REQUIRE(here.shape() == there.shape());
+  CHECK(std::equal(here.f32(), here.f32() + here.count(), there.f32()));
 }

@@ -10,6 +10,7 @@
 #include "acol/train/trainer.h"
 #include "autograd/ops.h"
 #include "layers/activation.h"
+#include "tests/compare.h"
 #include "tests/golden_file.h"
 #include "tests/small_network.h"
 
@@ -21,31 +22,38 @@ namespace {
 // Both branches of a training step, with the maps of all classes or, as training has it, without.
 struct Branches {
   Variable logits_a, logits_b;  // B's undefined for a network without it
-  Tensor heat;
+  Tensor map, heat;             // (N, P, Q): what cuts the hole, before and after min-max
 
   // Backward gives gradients to all that the logits depend on.
   Variable sum() const { return logits_b.defined() ? add(logits_a, logits_b) : logits_a; }
 };
 
-Branches branches_of(Network& network, const Tensor& images, const std::vector<int>& truth, EraseLabel erase_label,
-                     bool with_maps) {
+// Channel labels[n] of image n.
+Tensor channels_of(const Tensor& maps, const std::vector<int>& labels) {
+  const Shape& s = maps.shape();
+  Tensor map = Tensor::empty({s[0], s[1], s[2]}, maps.dtype());
+  const std::int64_t pixels = std::int64_t{s[1]} * s[2];
+  for (std::int64_t i = 0; i < map.count(); ++i)
+    map.set(i, maps.at(i * s[3] + labels.at(static_cast<std::size_t>(i / pixels))));
+  return map;
+}
+
+Branches with_maps(Network& network, const Tensor& images, const std::vector<int>& truth, EraseLabel erase_label) {
   const Variable features = network.features(Variable(images));
-  Branches result;
-  Tensor maps, hidden;
-  if (with_maps) {
-    const Network::Branch a = network.branch_a(features);
-    result.logits_a = a.logits;
-    maps = a.maps.value();
-  } else {
-    const Variable seen = network.hidden_a(features);
-    result.logits_a = network.logits_a(seen);
-    hidden = seen.value();
-  }
-  const std::vector<int> holes = erase_label == EraseLabel::truth ? truth : acol::answers(result.logits_a.value());
-  result.heat = with_maps ? normalized_map(maps, holes) : normalized_map(network.map_a(hidden, holes));
-  if (network.has_branch_b())
-    result.logits_b =
-        with_maps ? network.branch_b(features, result.heat).logits : network.logits_b(features, result.heat);
+  const Network::Branch a = network.branch_a(features);
+  const std::vector<int> holes = erase_label == EraseLabel::truth ? truth : answers(a.logits.value());
+  Branches result{a.logits, {}, channels_of(a.maps.value(), holes), normalized_map(a.maps.value(), holes)};
+  if (network.has_branch_b()) result.logits_b = network.branch_b(features, result.heat).logits;
+  return result;
+}
+
+Branches without_maps(Network& network, const Tensor& images, const std::vector<int>& truth, EraseLabel erase_label) {
+  const Variable features = network.features(Variable(images));
+  const Variable hidden = network.hidden_a(features), logits = network.logits_a(hidden);
+  const std::vector<int> holes = erase_label == EraseLabel::truth ? truth : answers(logits.value());
+  const Tensor map = network.map_a(hidden.value(), holes);
+  Branches result{logits, {}, map, normalized_map(map)};
+  if (network.has_branch_b()) result.logits_b = network.logits_b(features, result.heat);
   return result;
 }
 
@@ -71,12 +79,13 @@ void check_folded(const Form& form, DType dtype) {
       form.arch, " ", name_of(form.method), " ", name_of(form.cam_form), ", ", form.classes, " classes, erase by ",
       form.erase_label == EraseLabel::truth ? "truth" : "answer", dtype == DType::float64 ? ", double" : ", float");
   CAPTURE(name);
-  // Roundings are a random walk. The two part at the last layer: 24 terms a sum and 6 pixels a mean, in another order;
-  // then both go the same 10 layers back, whose longest sums are the weights' gradients over 2 x 22 x 17 pixels. In
-  // double the same gives 9e-16 and 1.4e-14; what is below is rounder, and holds for batch norm's differences, too.
+  // Relative in the L2 norm. The two part at the last layer: 24 terms a sum and 6 pixels a mean, in another order. Then
+  // both go the same 10 layers back: sums of 9 x 24 terms and Winograd's transforms (32 roundings), at last the sum of
+  // a weight's gradient over 2 x 22 x 17 pixels. Twice, since both err. In double the same gives 4e-15 and 4e-14; what
+  // is below is rounder, and holds for batch norm's differences, too.
   const bool is_double = dtype == DType::float64;
-  const double forward = is_double ? 1e-13 : std::sqrt(2 * (24.0 + 6)) * 0x1p-24;
-  const double backward = is_double ? 1e-12 : std::sqrt(2 * 10.0 * 2 * 22 * 17) * 0x1p-24;
+  const double forward = is_double ? 1e-13 : float_error(2 * (24 + 6), 1);
+  const double backward = is_double ? 1e-12 : float_error(2 * (10 * (9 * 24 + 32) + 2 * 22 * 17), 1);
 
   NetworkConfig config = small_config(form.arch, form.method);
   config.cam_form = form.cam_form;
@@ -95,9 +104,10 @@ void check_folded(const Form& form, DType dtype) {
       truth.push_back((answer + 1) % form.classes);
   }
 
-  const auto run = [&](bool with_maps) { return branches_of(network, images, truth, form.erase_label, with_maps); };
-  const Branches want = run(true), got = run(false);
+  const auto expected = [&] { return with_maps(network, images, truth, form.erase_label); };
+  const Branches want = expected(), got = without_maps(network, images, truth, form.erase_label);
   CHECK(relative_distance(got.logits_a.value(), want.logits_a.value()) <= forward);
+  CHECK(relative_distance(got.map, want.map) <= forward);
   // Min-max divides by the map's range, which is smaller than its magnitude: at most ten times here.
   CHECK(relative_distance(got.heat, want.heat) <= 10 * forward);
   for (std::int64_t i = 0; i < want.heat.count(); ++i) CHECK(std::abs(want.heat.at(i) - config.erase_threshold) > 1e-3);
@@ -121,12 +131,12 @@ void check_folded(const Form& form, DType dtype) {
 
   // And so the losses of a step. One class is certain, whatever the logits: no loss, no gradient.
   const StepLosses losses = forward_losses(network, images, truth, form.erase_label, network.has_branch_b());
-  const Branches again = run(true);
+  const Branches again = expected();
   const bool certain = form.classes == 1;
   const auto check_loss = [&](const Variable& loss, const Variable& logits) {
-    const Tensor expected = softmax_cross_entropy(logits, truth).value();
-    CHECK(distance(loss.value(), expected) <= forward * distance(expected));
-    CHECK((distance(expected) > 0.1) == !certain);
+    const Tensor by_maps = softmax_cross_entropy(logits, truth).value();
+    CHECK(distance(loss.value(), by_maps) <= forward * distance(by_maps));
+    CHECK((distance(by_maps) > 0.1) == !certain);
   };
   CHECK(relative_distance(losses.logits_a, want.logits_a.value()) <= forward);
   check_loss(losses.loss_a, again.logits_a);

@@ -41,6 +41,17 @@ void add_repeats_option(CLI::App& app, BenchOptions& options, int standard) {
       ->check(at_least(1));
 }
 
+void add_runs_options(CLI::App& app, BenchOptions& options, int standard) {
+  options.repeats = standard;
+  app.add_option("--repeats", options.repeats, "timed runs, after those that warm up")
+      ->capture_default_str()
+      ->check(at_least(1));
+  app.add_option("--warm-up", options.warm_up, "runs that warm up")->capture_default_str()->check(at_least(1));
+  app.add_option("--input-sets", options.input_sets, "different random inputs that the runs take in turn")
+      ->capture_default_str()
+      ->check(at_least(1));
+}
+
 void add_training_options(CLI::App& app, BenchOptions& options) {
   add_memory_option(app, options.memory);
   app.add_option("--micro-batch", options.micro_batch, "pictures in the network at a time; 0: the whole batch")
@@ -77,20 +88,23 @@ int run_kind(const Kind& kind) {
 
 }  // namespace
 
-BenchTimes time_repeats(int repeats, const std::function<void()>& run) {
+BenchTimes time_repeats(int repeats, const std::function<void()>& run, int warm_up) {
   using Clock = std::chrono::steady_clock;
-  const DeviceMemory* const device = device_memory();
   const auto body = [&] {
-    run();
-    if (device != nullptr) device->wait();
-  };
-  body();
-  std::vector<double> ms;
-  for (int i = 0; i < repeats; ++i) {
     stop_if_interrupted();
-    const auto start = Clock::now();
-    body();
-    ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+    run();
+  };
+  for (int i = 0; i < warm_up; ++i) body();
+  std::vector<double> ms;
+  if (const DeviceMemory* device = device_memory()) {
+    device->wait();
+    ms = device->time_runs(repeats, body);
+  } else {
+    for (int i = 0; i < repeats; ++i) {
+      const auto start = Clock::now();
+      body();
+      ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+    }
   }
   stop_if_interrupted();
   return times_of(std::move(ms));
@@ -99,7 +113,7 @@ BenchTimes time_repeats(int repeats, const std::function<void()>& run) {
 BenchTimes times_of(std::vector<double> ms) {
   std::sort(ms.begin(), ms.end());
   const std::size_t half = ms.size() / 2;
-  return {ms.size() % 2 == 1 ? ms[half] : (ms[half - 1] + ms[half]) / 2, ms.front(), ms.back()};
+  return {ms.size() % 2 == 1 ? ms[half] : (ms[half - 1] + ms[half]) / 2, ms.front(), ms.back(), ms};
 }
 
 void set_speed(BenchRow& row, const BenchTimes& ms, double multiply_adds, double peak) {
@@ -108,16 +122,43 @@ void set_speed(BenchRow& row, const BenchTimes& ms, double multiply_adds, double
   if (device_memory() == nullptr) row.share_of_peak = *row.gflops / peak;
 }
 
+void measure_row(BenchRow& row, const BenchOptions& options, double multiply_adds, double peak,
+                 const std::function<void()>& run) {
+  const DeviceMemory* const device = device_memory();
+  if (device == nullptr)
+    return set_speed(row, time_repeats(options.repeats, run, options.warm_up), multiply_adds, peak);
+  device->restart_peak();
+  const std::int64_t before = device->launches();
+  set_speed(row, time_repeats(options.repeats, run, options.warm_up), multiply_adds, peak);
+  const MemoryUse use = device->use();
+  constexpr double megabyte = 1 << 20;
+  row.device = {static_cast<double>(use.peak_bytes_in_use) / megabyte,
+                static_cast<double>(use.bytes_from_system) / megabyte,
+                static_cast<double>(device->launches() - before) / (options.warm_up + options.repeats)};
+}
+
 Tensor bench_numbers(const Shape& shape, std::uint32_t number, float low, float high) {
   Tensor tensor = Tensor::empty(shape);
   // Drawing is slow, so beyond this count, a prime, the numbers come again.
   const std::int64_t drawn = std::min<std::int64_t>(tensor.count(), 1'000'003);
   RandomStream random(1, Purpose::test, number);
-  tensor.write_on_host([&](Tensor& host) {
-    float* values = host.f32();
+  const auto draw = [&](float* values) {
     for (std::int64_t i = 0; i < drawn; ++i) values[i] = random.uniform(low, high);
-    for (std::int64_t i = drawn; i < host.count(); ++i) values[i] = values[i - drawn];
-  });
+  };
+  if (const DeviceMemory* device = device_memory()) {  // where large tensors are slow to bring
+    std::vector<float> values(static_cast<std::size_t>(drawn));
+    draw(values.data());
+    auto* const begin = tensor.data<float>();
+    device->copy_in(begin, values.data(), values.size() * sizeof(float));
+    for (std::int64_t done = drawn, part = 0; done < tensor.count(); done += part) {
+      part = std::min(done, tensor.count() - done);
+      device->copy_within(begin + done, begin, static_cast<std::size_t>(part) * sizeof(float));
+    }
+    return tensor;
+  }
+  float* values = tensor.f32();
+  draw(values);
+  for (std::int64_t i = drawn; i < tensor.count(); ++i) values[i] = values[i - drawn];
   return tensor;
 }
 
@@ -133,7 +174,7 @@ Command add_bench(CLI::App& program) {
   Kind& conv = add_kind(*app, *kinds, "conv", "every convolution of the network alone", bench_conv);
   add_network_options(*conv.app, conv.options);
   add_batch_option(*conv.app, conv.options, 8, "pictures at once");
-  add_repeats_option(*conv.app, conv.options, 7);
+  add_runs_options(*conv.app, conv.options, 7);
   add_device_options(*conv.app, conv.options.compute);
   add_save_option(*conv.app, conv.options, "write each layer's inputs and results there, NAME.safetensors");
   conv.app->footer(
@@ -143,14 +184,14 @@ Command add_bench(CLI::App& program) {
   Kind& net = add_kind(*app, *kinds, "net", "a forward pass, as acol localize does it: both branches", bench_net);
   add_network_options(*net.app, net.options);
   add_batch_option(*net.app, net.options, 1, "pictures at once");
-  add_repeats_option(*net.app, net.options, 15);
+  add_runs_options(*net.app, net.options, 15);
   add_device_options(*net.app, net.options.compute);
   add_save_option(*net.app, net.options, "write model.safetensors and, with what came out, net.safetensors there");
 
   Kind& train = add_kind(*app, *kinds, "train", "a step of acol train: forward, backward, SGD", bench_train);
   add_network_options(*train.app, train.options);
   add_batch_option(*train.app, train.options, 8, "pictures at once");
-  add_repeats_option(*train.app, train.options, 5);
+  add_runs_options(*train.app, train.options, 5);
   add_device_options(*train.app, train.options.compute);
   add_training_options(*train.app, train.options);
   add_save_option(*train.app, train.options, "write model.safetensors and, after one step, train.safetensors there");

@@ -12,6 +12,7 @@
 #include "acol/train/model.h"
 #include "acol/train/step.h"
 #include "command.h"
+#include "tensor/geometry.h"
 #include "tensor/tensor.h"
 
 namespace acol {
@@ -21,6 +22,8 @@ struct BenchOptions {
   int size = 224;  // pixels, the side of a picture
   int batch_size = 8;
   int repeats = 7;
+  int warm_up = 1;                        // runs before the clock starts
+  int input_sets = 1;                     // different random inputs that the runs take in turn
   int maps = 5000;                        // to score
   int micro_batch = 0;                    // of training; 0: the whole batch at once
   MemoryMode memory = MemoryMode::plain;  // of training
@@ -32,11 +35,26 @@ struct BenchOptions {
 // Milliseconds of one run, over the repeats.
 struct BenchTimes {
   double median = 0, min = 0, max = 0;
+  std::vector<double> all{};  // ascending
 };
-// Runs `run` once before the clock starts (pages, caches, plans and threads get ready), then `repeats` times, each time
-// to the end of what it started on a device.
-BenchTimes time_repeats(int repeats, const std::function<void()>& run);
+// Runs `run` `warm_up` times before the clock starts (pages, caches, plans and threads get ready), then `repeats`
+// times. On a device the clock is the device's, and nothing is waited for between the runs.
+BenchTimes time_repeats(int repeats, const std::function<void()>& run, int warm_up = 1);
 BenchTimes times_of(std::vector<double> ms);  // at least one
+
+// Of a device, while a row's runs were timed.
+struct DeviceFigures {
+  double peak_mb = 0;         // the most memory in use at once, 2^20 bytes
+  double held_mb = 0;         // what the process has taken from the driver, in use or not
+  double launches_a_run = 0;  // kernels
+};
+
+// A convolution that a row is about.
+struct BenchConv {
+  Conv2dGeometry geometry;
+  bool relu = false;
+  int uses = 1;  // layers of the network with this shape
+};
 
 // One line of the table and one object of the JSON file. What has no meaning for a measurement stays empty: null.
 struct BenchRow {
@@ -47,7 +65,10 @@ struct BenchRow {
   std::optional<double> gflops{};         // of direct convolution, whatever the algorithm: 2 x its multiply-adds
   std::optional<double> share_of_peak{};  // gflops / (threads x one core's FMA peak); Winograd can exceed 1
   std::optional<double> peak_rss_mb{};    // 2^20 bytes
-  std::string remark{};                   // in the table only
+  // Both only on a device, and in the file only.
+  std::optional<DeviceFigures> device{};
+  std::optional<BenchConv> conv{};
+  std::string remark{};  // in the table only
 };
 
 struct BenchReport {
@@ -57,6 +78,10 @@ struct BenchReport {
 
 // Time, rate and, on the CPU, share of a row, from the multiply-adds of one run. `peak`: GFLOP/s of all threads.
 void set_speed(BenchRow& row, const BenchTimes& ms, double multiply_adds, double peak);
+
+// time_repeats() as `options` has it, into the row, with the device's figures.
+void measure_row(BenchRow& row, const BenchOptions& options, double multiply_adds, double peak,
+                 const std::function<void()>& run);
 
 // GFLOP/s of the matrix micro-kernel at the SIMD level in use on operands in the first-level cache: what one core can
 // do. The best of many short runs, since anything else on the machine only slows it. Takes about 0.1 s.
@@ -77,7 +102,7 @@ BenchReport bench_score(const BenchOptions& options);
 Tensor bench_numbers(const Shape& shape, std::uint32_t number, float low, float high);
 // The network with random weights (He) and biases, the same for the same options; and a batch of random pictures.
 Model bench_model(const BenchOptions& options);
-Tensor bench_images(const BenchOptions& options);
+Tensor bench_images(const BenchOptions& options, int set = 0);
 std::vector<int> bench_labels(const BenchOptions& options);
 
 }  // namespace acol

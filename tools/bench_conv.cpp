@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include "bench.h"
 #include "interrupt.h"
@@ -41,19 +42,27 @@ std::vector<Layer> layers_of(const BenchOptions& options) {
 
 // A layer's numbers: those that go in, and places for those that come out.
 struct Data {
-  explicit Data(const Layer& layer) {
+  Data(const Layer& layer, int sets) {
     const Conv2dGeometry& g = layer.geometry;
-    x = bench_numbers(g.x_shape(), 1, -1, 1);
+    for (int i = 0; i < sets; ++i) {
+      const auto number = static_cast<std::uint32_t>(4 * i);
+      inputs.emplace_back(bench_numbers(g.x_shape(), number + 1, -1, 1), bench_numbers(g.y_shape(), number + 4, -1, 1));
+    }
+    next_inputs();
     // The variance that keeps that of the activations, as He's initialiser has it.
     const float bound = std::sqrt(6.0f / static_cast<float>(g.taps() * g.in_c));
     w = bench_numbers(g.w_shape(), 2, -bound, bound);
     bias = bench_numbers({g.out_c}, 3, -0.1f, 0.1f);
-    dy = bench_numbers(g.y_shape(), 4, -1, 1);
     y = Tensor::zeros(g.y_shape());
     dx = Tensor::zeros(g.x_shape());
     dw = Tensor::zeros(g.w_shape());
     db = Tensor::zeros({g.out_c});
   }
+  // The next set of inputs becomes x and dy.
+  void next_inputs() { std::tie(x, dy) = inputs[turn++ % inputs.size()]; }
+
+  std::vector<std::pair<Tensor, Tensor>> inputs;  // x, dy
+  std::size_t turn = 0;
   Tensor x, w, bias, dy, y, dx, dw, db;
 };
 
@@ -98,13 +107,17 @@ BenchReport bench_conv(const BenchOptions& options) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const Layer& layer = layers[i];
     const Conv2dGeometry& g = layer.geometry;
-    Data data(layer);
+    Data data(layer, options.input_sets);
     if (!options.save.empty()) save(options.save, layer, data);
     const auto measure = [&](const std::string& what, const std::function<void()>& body) {
       progress.update(static_cast<std::int64_t>(i), static_cast<std::int64_t>(layers.size()), layer.name + " " + what);
       BenchRow row{.what = what, .layer = layer.name, .batch = g.batch};
       row.remark = shape_text(g) + (layer.uses > 1 ? message(", ", layer.uses, " times") : "");
-      set_speed(row, time_repeats(options.repeats, body), static_cast<double>(g.macs()), peak);
+      if (device_memory() != nullptr) row.conv = {g, layer.relu, layer.uses};
+      measure_row(row, options, static_cast<double>(g.macs()), peak, [&] {
+        data.next_inputs();
+        body();
+      });
       sums[what] += row.ms->median * layer.uses;
       report.rows.push_back(std::move(row));
     };

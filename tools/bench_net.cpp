@@ -21,11 +21,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
+std::vector<Tensor> image_sets(const BenchOptions& options) {
+  std::vector<Tensor> sets;
+  for (int i = 0; i < options.input_sets; ++i) sets.push_back(bench_images(options, i));
+  return sets;
+}
+
 // The way of `acol localize`: branch A, then the maps of its answer, for which branch B runs with that answer's hole.
 class Inference {
  public:
   explicit Inference(const BenchOptions& options)
-      : model_(bench_model(options)), network_(*model_.network), images_(bench_images(options)) {
+      : model_(bench_model(options)), network_(*model_.network), sets_(image_sets(options)) {
     if (!options.save.empty()) write_safetensors(options.save / "model.safetensors", model_file(model_));
     network_.set_training(false);
     network_.fold_batch_norm();
@@ -33,16 +39,26 @@ class Inference {
   }
 
   void run() {
-    const PassA a = forward_a(network_, images_);
+    const PassA a = forward_a(network_, next_images());
     class_maps(network_, a, answers(a.probabilities));
   }
 
+  // The maps of all classes stay where they are.
+  void run_network() {
+    const NoGrad no_grad;
+    const PassA a = forward_a(network_, next_images());
+    if (network_.has_branch_b())
+      network_.branch_b(Variable(a.features), normalized_map(a.maps, answers(a.probabilities)));
+  }
+
  private:
+  const Tensor& next_images() { return sets_[turn_++ % sets_.size()]; }
+
   void save(const fs::path& path) {
     const NoGrad no_grad;
-    const PassA a = forward_a(network_, images_);
+    const PassA a = forward_a(network_, sets_[0]);
     SafetensorsFile file;
-    file.tensors = {{"input", images_},
+    file.tensors = {{"input", sets_[0]},
                     {"features", a.features.to(DType::float32)},
                     {"maps_a", a.maps},
                     {"probabilities", a.probabilities}};
@@ -57,17 +73,18 @@ class Inference {
 
   Model model_;
   Network& network_;
-  Tensor images_;
+  std::vector<Tensor> sets_;
+  std::size_t turn_ = 0;
 };
 
-// A step of `acol train` on the same batch again and again, with the paper's settings.
+// A step of `acol train` on the same batches again and again, with the paper's settings.
 class Training {
  public:
   explicit Training(const BenchOptions& options)
       : memory_(options.memory),
         model_(bench_model(options)),
         network_(*model_.network),
-        images_(bench_images(options)),
+        sets_(image_sets(options)),
         labels_(bench_labels(options)),
         optimizer_(parameter_groups(network_, model_.config),
                    SgdOptions{model_.config.momentum, model_.config.nesterov}) {
@@ -79,7 +96,7 @@ class Training {
 
  private:
   StepResult step(MemoryMode memory) {
-    const StepInput input{.images = images_,
+    const StepInput input{.images = sets_[static_cast<std::size_t>(step_) % sets_.size()],
                           .labels = labels_,
                           .step = step_++,
                           .rate = model_.config.rate,
@@ -89,13 +106,24 @@ class Training {
     return result;
   }
 
+  // Branch A's maps, by which branch B's features are erased. Not in training mode, in which batch norm would count the
+  // pass; without it, they are those of the step.
+  Tensor maps_a() {
+    network_.set_training(false);
+    const Tensor maps = forward_a(network_, sets_[0]).maps;
+    network_.set_training(true);
+    return maps;
+  }
+
   // The model, one step's inputs, losses and gradients, and the weights after it.
   void save(const fs::path& folder) {
     write_safetensors(folder / "model.safetensors", model_file(model_));
+    const Tensor maps = maps_a();
     const StepResult result = step(MemoryMode::plain);  // lean keeps no gradients, but has the same bits
     SafetensorsFile file = model_file(model_);
     file.metadata.clear();
-    file.tensors["input"] = images_;
+    file.tensors["input"] = sets_[0];
+    file.tensors["maps_a"] = maps;
     file.tensors["labels"] = vector_of({labels_.begin(), labels_.end()});
     file.tensors["loss_a"] = vector_of({result.loss_a});
     if (result.loss_b) file.tensors["loss_b"] = vector_of({*result.loss_b});
@@ -112,7 +140,7 @@ class Training {
   MemoryMode memory_;
   Model model_;
   Network& network_;
-  Tensor images_;
+  std::vector<Tensor> sets_;
   std::vector<int> labels_;
   Sgd optimizer_;
   std::int64_t step_ = 0;
@@ -126,23 +154,19 @@ double multiply_adds(const BenchOptions& options) {
   return static_cast<double>(network.multiply_adds(options.size, options.size)) * options.batch_size;
 }
 
-BenchReport report_of(const BenchOptions& options, const std::string& what, const BenchTimes& ms, double passes,
-                      double peak) {
+// Adds a row. With a progress line, since a step can take long.
+void measure(BenchReport& report, const BenchOptions& options, const std::string& what, double passes, double peak,
+             const std::function<void()>& run) {
   BenchRow row{.what = what, .layer = "net", .batch = options.batch_size};
-  set_speed(row, ms, passes * multiply_adds(options), peak);
-  row.peak_rss_mb = peak_rss_mb();
-  return {{row}, {message(fixed_text(1000 * options.batch_size / ms.median, 2), " images/s")}};
-}
-
-// Times with a progress line, since a step can take long.
-template <class Work>
-BenchTimes time_with_progress(const std::string& name, const BenchOptions& options, Work& work) {
-  Progress progress(name);
+  Progress progress("bench " + what);
   std::int64_t done = 0;
-  return time_repeats(options.repeats, [&] {
-    progress.update(done++, options.repeats + 1);
-    work.run();
+  measure_row(row, options, passes * multiply_adds(options), peak, [&] {
+    progress.update(done++, options.warm_up + options.repeats);
+    run();
   });
+  row.peak_rss_mb = peak_rss_mb();
+  report.lines.push_back(message(what, ": ", fixed_text(1000 * options.batch_size / row.ms->median, 2), " images/s"));
+  report.rows.push_back(std::move(row));
 }
 
 // Runs `body` in a process of its own, so that no other measurement's memory counts, and returns the most that it had
@@ -220,8 +244,9 @@ Model bench_model(const BenchOptions& options) {
   return model;
 }
 
-Tensor bench_images(const BenchOptions& options) {
-  return bench_numbers({options.batch_size, options.size, options.size, 3}, 10, -2, 2);
+Tensor bench_images(const BenchOptions& options, int set) {
+  return bench_numbers({options.batch_size, options.size, options.size, 3}, static_cast<std::uint32_t>(10 + set), -2,
+                       2);
 }
 
 std::vector<int> bench_labels(const BenchOptions& options) {
@@ -233,13 +258,20 @@ std::vector<int> bench_labels(const BenchOptions& options) {
 BenchReport bench_net(const BenchOptions& options) {
   const double peak = core_peak() * threads_in_use();
   Inference inference(options);
-  return report_of(options, "forward", time_with_progress("bench net", options, inference), 1, peak);
+  BenchReport report;
+  measure(report, options, "forward", 1, peak, [&] { inference.run(); });
+  // What a card computes, without bringing the maps to the host.
+  if (device_memory() != nullptr)
+    measure(report, options, "forward_network", 1, peak, [&] { inference.run_network(); });
+  return report;
 }
 
 BenchReport bench_train(const BenchOptions& options) {
   const double peak = core_peak() * threads_in_use();
   Training training(options);
-  return report_of(options, "train", time_with_progress("bench train", options, training), 3, peak);
+  BenchReport report;
+  measure(report, options, "train", 3, peak, [&] { training.run(); });
+  return report;
 }
 
 BenchReport bench_memory(const BenchOptions& options) {

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""acol against PyTorch on the CPU: the same network, the same weights, the same pictures, the same number of threads.
+"""acol against PyTorch: the same network, the same weights, the same pictures, the same number of threads.
 
     tools/bench_peer.py                            tables of all cases
     tools/bench_peer.py --accuracy --cases none    errors of both against float64
     tools/bench_peer.py --isa avx2                 both without AVX-512
     tools/bench_peer.py --cases memory             peak memory only
     tools/bench_peer.py --cases two-processes      two acol processes at once; without PyTorch
+    tools/bench_peer.py --device cuda              on an NVIDIA card (bench_peer_gpu.py says how)
+    tools/bench_peer.py --device cuda --dry-run    the same code on the CPU with the emulated card; times mean nothing
 
 PyTorch comes from PyPI into a virtual environment of its own beside the program (several GB), or give --python an
 interpreter that has torch and numpy. PyTorch runs with an allocator that keeps its memory (without that, page faults
@@ -48,28 +50,40 @@ def fail(text):
 
 
 def parse_arguments():
+    import bench_peer_gpu
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--acol", type=pathlib.Path, default=ROOT / "build" / "acol", help="the program (build/acol)")
+    add("--acol", type=pathlib.Path, help="the program (build/acol; of a dry run build/acol_emulated)")
     add("--python", type=pathlib.Path, help="interpreter with torch and numpy; default: peer-venv beside the program")
-    add("--cases", default="all", help="all, none, or some of " + ",".join(CASES))
+    add("--device", choices=["cpu", "cuda"], default="cpu")
+    add("--cases", default="all", help=f"all, none, or some of {','.join(CASES)}; for cuda see below")
     add("--latency-1-thread", action="store_true", help="also one picture on one thread")
     add("--accuracy", action="store_true", help="also the errors against float64")
     add("--isa", choices=["avx2"], help="the most that both may use")
     add("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: one a core")
-    add("--rounds", type=int, default=5, help="turns of each")
-    add("--repeats", type=int, default=3, help="timed runs a turn")
+    add("--rounds", type=int, help="turns of each (5; cuda 2)")
+    add("--repeats", type=int, help="timed runs a turn (3; cuda 25)")
     add("--arch", default="vgg16")
-    add("--width", type=float, default=1.0, help="factor on all channel counts")
-    add("--size", type=int, default=224, help="side of the pictures; the maps of a case are called by what 224 gives")
-    add("--classes", type=int, default=200)
+    add("--width", type=float, help="factor on all channel counts (1)")
+    add("--size", type=int, help="side of the pictures (224); the maps of a case are called by what 224 gives")
+    add("--classes", type=int, help="(200)")
     add("--json", type=pathlib.Path, help="write the figures there, too")
+    bench_peer_gpu.add_options(parser)
     options = parser.parse_args()
+    if options.device == "cuda":
+        bench_peer_gpu.complete(options, ROOT / "build", parser.error)
+    else:
+        bench_peer_gpu.refuse(options, parser.error)
+    defaults = {"acol": ROOT / "build" / "acol", "rounds": 5, "repeats": 3, "width": 1.0, "size": 224, "classes": 200}
+    for name, value in defaults.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
     if options.cases == "all":
         options.cases = CASES
-    else:
+    elif isinstance(options.cases, str):
         options.cases = [case for case in options.cases.split(",") if case not in ("none", "")]
-    for case in options.cases:
+    for case in options.cases if options.device == "cpu" else []:
         if case not in CASES:
             parser.error(f"unknown case '{case}'; there are {', '.join(CASES)}")
     for name in ("threads", "rounds", "repeats", "size", "classes"):
@@ -307,17 +321,27 @@ def print_head(options, result):
     print(("{acol}" + peer + ".").format(**result["versions"]))
 
 
+def write_json(path, result):
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(result, indent=2) + "\n")
+    partial.replace(path)
+
+
 def environments():
     """To run PyTorch in: this one, and that without the tuned allocator."""
     return {"tuned": dict(os.environ), "as installed": {k: v for k, v in os.environ.items() if k not in TUNED}}
 
 
 def main():
+    sys.dont_write_bytecode = True
     options = parse_arguments()
+    if options.device == "cuda":
+        import bench_peer_gpu
+
+        return bench_peer_gpu.main(Acol(options), None if INSIDE in os.environ else restart_inside)
     if INSIDE not in os.environ and needs_torch(options):
         restart_inside(options)
     sys.stdout.reconfigure(line_buffering=True)
-    sys.dont_write_bytecode = True
     warnings.filterwarnings("ignore")  # of tracing
     acol = Acol(options)
     result = {
@@ -338,7 +362,8 @@ def main():
         for case, threads in cases:
             result["cases"].append(compare(acol, case, threads, folder / case))
         if result["cases"]:
-            print(f"{options.rounds} rounds of {options.repeats} runs each in turn; medians; ratio = best PyTorch / acol.")
+            runs = f"{options.rounds} rounds of {options.repeats} runs each in turn"
+            print(f"{runs}; medians; ratio = best PyTorch / acol.")
             print()
             print_cases(result["cases"])
         if "memory" in options.cases:
@@ -357,9 +382,7 @@ def main():
             result["accuracy"] = bench_peer_accuracy.measure(acol, folder)
             print(bench_peer_accuracy.tables(result["accuracy"]))
     if options.json:
-        partial = options.json.with_name(options.json.name + ".partial")
-        partial.write_text(json.dumps(result, indent=2) + "\n")
-        partial.replace(options.json)
+        write_json(options.json, result)
 
 
 if __name__ == "__main__":

@@ -107,13 +107,19 @@ class Network(nn.Module):
         low, high = chosen.amin((2, 3), keepdim=True), chosen.amax((2, 3), keepdim=True)
         return torch.where(high > low, (chosen - low) / (high - low), torch.zeros_like(chosen)).to(maps.dtype)
 
-    def parts(self, x, labels=None):
+    def kept(self, maps, labels):
+        """1 where branch B sees its features, 0 in the hole of the labels' maps."""
+        return self.heat(maps, labels) < self.threshold
+
+    def parts(self, x, labels=None, kept=None):
+        """`kept`: instead of that of the network's own maps."""
         smooth = F.avg_pool2d(self.features(x), 3, 1, 1)
         maps_a = self.classifier_a(smooth)
         logits = maps_a.mean((2, 3))
         if self.classifier_b is None:
             return smooth, logits, maps_a, maps_a
-        kept = self.heat(maps_a, logits.argmax(1) if labels is None else labels) < self.threshold
+        if kept is None:
+            kept = self.kept(maps_a, logits.argmax(1) if labels is None else labels)
         return smooth, logits, maps_a, self.classifier_b(smooth * kept.to(smooth.dtype))
 
     def forward(self, x):
@@ -135,10 +141,10 @@ def load(path, dtype=torch.float32):
     return Network(file, config), config
 
 
-def make_optimizer(network, config):
+def make_optimizer(named_parameters, config):
     """The parameter groups of parameter_groups() in acol/train/trainer.h; fused, where this PyTorch has that."""
     groups = {}
-    for name, parameter in network.named_parameters():
+    for name, parameter in named_parameters:
         head = 1.0 if name.startswith("features.") else config["head_lr_factor"]
         bias = config["bias_lr_factor"] if name.endswith(".bias") else 1.0
         groups.setdefault(head * bias, []).append(parameter)
@@ -177,7 +183,8 @@ def train_in_format(model_path, x, labels, name):
     memory_format = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}[name]
     network, config = load(model_path)
     network = network.train().to(memory_format=memory_format)
-    optimizer, x, labels = make_optimizer(network, config), x.to(memory_format=memory_format), labels.long()
+    optimizer = make_optimizer(network.named_parameters(), config)
+    x, labels = x.to(memory_format=memory_format), labels.long()
     return lambda: train_step(network, optimizer, x, labels)
 
 
@@ -216,7 +223,7 @@ def check_step(model_path, saved):
     of a gradient."""
     network, config = load(model_path)
     network.train()
-    optimizer = make_optimizer(network, config)
+    optimizer = make_optimizer(network.named_parameters(), config)
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
     losses = train_step(network, optimizer, nchw(saved["input"]), saved["labels"].long())
     for name, loss in zip(("loss_a", "loss_b"), losses):

@@ -36,6 +36,13 @@ TableRow cells(const BenchRow& row) {
 const TableRow titles{"what", "layer", "", "batch", "ms median", "min", "max", "GFLOP/s", "of peak", "peak MB"};
 constexpr std::size_t text_columns = 3;  // those at the left; the others hold numbers
 
+Json shape_json(const BenchConv& conv) {
+  const Conv2dGeometry& g = conv.geometry;
+  return {{"in_h", g.in_h},       {"in_w", g.in_w},       {"in_c", g.in_c}, {"out_c", g.out_c},
+          {"filter", g.filter_h}, {"stride", g.stride_h}, {"pad", g.pad_h}, {"dilation", g.dilation_h},
+          {"relu", conv.relu},    {"uses", conv.uses}};
+}
+
 }  // namespace
 
 void print_bench(std::ostream& out, const BenchReport& report) {
@@ -80,6 +87,13 @@ void write_bench_json(const std::filesystem::path& path, const BenchReport& repo
     entry["gflops"] = or_null(row.gflops);
     entry["share_of_peak"] = or_null(row.share_of_peak);
     entry["peak_rss_mb"] = or_null(row.peak_rss_mb);
+    if (row.device) {
+      entry["ms"] = row.ms->all;
+      entry["device_peak_mb"] = row.device->peak_mb;
+      entry["device_held_mb"] = row.device->held_mb;
+      entry["launches"] = row.device->launches_a_run;
+    }
+    if (row.conv) entry["conv"] = shape_json(*row.conv);
     json["rows"].push_back(std::move(entry));
   }
   write_file_atomically(path, json.dump(2) + "\n");

@@ -1,9 +1,12 @@
 #include "runtime_api.h"
 
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <mutex>
 #include <utility>
 
 using namespace acol::cuda::emulation;
@@ -52,6 +55,18 @@ constexpr ErrorName error_names[] = {
 std::size_t most_shared_memory(int capability) {
   const int kilobytes = capability < 80 ? 64 : capability == 80 || capability == 87 ? 163 : capability < 90 ? 99 : 227;
   return static_cast<std::size_t>(kilobytes) << 10;
+}
+
+using Clock = std::chrono::steady_clock;
+
+// When each event was recorded, by the host's clock.
+struct Recorded {
+  std::mutex mutex;
+  std::map<cudaEvent_t, Clock::time_point> at;
+};
+Recorded& recorded() {
+  static Recorded& one = *new Recorded;
+  return one;
 }
 
 // Streams and events are numbers.
@@ -117,11 +132,23 @@ cudaError_t cudaStreamSynchronize(cudaStream_t) { return card(); }
 cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return card(); }
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return new_handle(event); }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return new_handle(event); }
-cudaError_t cudaEventDestroy(cudaEvent_t) { return card(); }
-cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return card(); }
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  const std::lock_guard lock(recorded().mutex);
+  recorded().at.erase(event);
+  return card();
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+  const std::lock_guard lock(recorded().mutex);
+  recorded().at[event] = Clock::now();
+  return card();
+}
 cudaError_t cudaEventSynchronize(cudaEvent_t) { return card(); }
-cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
-  *milliseconds = 1;
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+  const std::lock_guard lock(recorded().mutex);
+  const auto& at = recorded().at;
+  const auto first = at.find(begin), last = at.find(end);
+  if (first == at.end() || last == at.end()) return ended_with(cudaErrorInvalidValue);
+  *milliseconds = std::chrono::duration<float, std::milli>(last->second - first->second).count();
   return card();
 }
 

@@ -70,6 +70,7 @@ template <class... Parameters, class... Arguments>
 void launch(const char* name, void (*kernel)(Parameters...), const Grid& grid, Arguments... arguments) {
   static_assert(!(std::is_reference_v<Parameters> || ...), "a card cannot refer to the host's memory");
   if (grid.blocks.x == 0 || grid.blocks.y == 0 || grid.blocks.z == 0) return;
+  count_launch();
   struct Call {
     void (*kernel)(Parameters...);
     std::tuple<std::remove_cv_t<Parameters>...> arguments;
