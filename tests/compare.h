@@ -118,10 +118,10 @@ class Buffer {
 };
 
 // What a kernel left in a buffer, in double, whatever its type of number: one kernel's outputs may be of two types.
-class Output {
+class KernelOutput {
  public:
   template <class T>
-  Output(const Buffer<T>& buffer)
+  KernelOutput(const Buffer<T>& buffer)
       : numbers_(buffer.data(), buffer.data() + buffer.count()),
         is_bf16_(std::is_same_v<T, Bf16>),
         guards_intact_(buffer.guards_intact()) {}
@@ -132,7 +132,7 @@ class Output {
 
   bool is_bf16() const { return is_bf16_; }
   bool guards_intact() const { return guards_intact_; }
-  bool same_bits(const Output& other) const {  // double keeps the sign of a zero and the bits of a NaN
+  bool same_bits(const KernelOutput& other) const {  // double keeps the sign of a zero and the bits of a NaN
     return is_bf16_ == other.is_bf16_ && guards_intact_ == other.guards_intact_ && count() == other.count() &&
            std::memcmp(data(), other.data(), numbers_.size() * sizeof(double)) == 0;
   }
@@ -141,7 +141,7 @@ class Output {
   std::vector<double> numbers_;
   bool is_bf16_, guards_intact_;
 };
-using Outputs = std::vector<Output>;
+using Outputs = std::vector<KernelOutput>;
 
 // Per output number: how far it may be from the reference in double, before it is rounded once if it is kept as Bf16.
 using Tolerance = std::vector<double>;
@@ -156,7 +156,7 @@ inline double float_error(double roundings, double magnitude) {
   return 4 * std::sqrt(roundings) * rounding * magnitude + std::numeric_limits<float>::min();
 }
 
-inline Tolerance float_errors(double roundings, const Output& magnitudes) {
+inline Tolerance float_errors(double roundings, const KernelOutput& magnitudes) {
   Tolerance tolerance;
   for (std::int64_t i = 0; i < magnitudes.count(); ++i)
     tolerance.push_back(float_error(roundings, std::abs(magnitudes[i])));
@@ -176,7 +176,7 @@ inline bool agrees(double got, double want, double allowed, bool is_bf16) {
 }
 
 // "" if every number agrees, else the first that does not.
-inline std::string mismatch(const Output& got, const Output& want, const Tolerance& tolerance) {
+inline std::string mismatch(const KernelOutput& got, const KernelOutput& want, const Tolerance& tolerance) {
   if (got.count() != want.count() || tolerance.size() != static_cast<std::size_t>(want.count()))
     return message("counts differ: got ", got.count(), ", want ", want.count(), ", tolerances ", tolerance.size());
   if (!got.guards_intact()) return "wrote outside its buffer";

@@ -41,7 +41,9 @@ inline void randomise(Network& network, std::uint32_t seed) {
 inline Tensor random_tensor(const Shape& shape, std::uint32_t seed, DType dtype = DType::float64) {
   Tensor tensor = Tensor::empty(shape, dtype);
   RandomStream random(seed, Purpose::test, 2);
-  for (std::int64_t i = 0; i < tensor.count(); ++i) tensor.set(i, random.normal());
+  tensor.write_on_host([&](Tensor& host) {
+    for (std::int64_t i = 0; i < host.count(); ++i) host.set(i, random.normal());
+  });
   return tensor;
 }
 

@@ -87,7 +87,7 @@ int tile_side(const Conv2dGeometry& g, ConvPass pass) {
 // Direct sums, and all of a card's, err with the magnitudes of their own terms, `direct`; Winograd's with those of
 // their tile.
 Tolerance tolerance_of(const Conv2dGeometry& g, ConvPass pass, const Numbers& numbers, double terms,
-                       const Output& direct) {
+                       const KernelOutput& direct) {
   const int side = device_in_use() == Device::cuda ? 0 : tile_side(g, pass);
   return side == 0 ? float_errors(terms, direct) : winograd_tolerance(side, pass, g, numbers.magnitudes());
 }
@@ -142,7 +142,7 @@ constexpr ConvPass passes[] = {ConvPass::forward, ConvPass::backward_data, ConvP
 // Where the reference is not finite, no fast table may be. Where it is, they agree, unless `may_spoil`.
 template <class Run>
 void check_spoiled(const Run& run, const Tolerance& tolerance, const std::vector<bool>& may_spoil) {
-  const Output want = run(reference_kernels<double>())[0];
+  const KernelOutput want = run(reference_kernels<double>())[0];
   REQUIRE(want.count() == static_cast<std::int64_t>(may_spoil.size()));
   REQUIRE(std::find(may_spoil.begin(), may_spoil.end(), false) != may_spoil.end());
   Outputs results;
@@ -150,7 +150,7 @@ void check_spoiled(const Run& run, const Tolerance& tolerance, const std::vector
       [&](const std::string& table, const Kernels<float>& kernels) {
         INFO(table);
         results.push_back(run(kernels)[0]);
-        const Output& got = results.back();
+        const KernelOutput& got = results.back();
         CHECK(got.guards_intact());
         std::int64_t hidden = 0, wrong = 0;
         for (std::int64_t i = 0; i < want.count(); ++i) {
@@ -420,7 +420,7 @@ TEST_CASE("conv2d: beside bf16 activations, filters count as they are, or all of
     const auto check_pass = [&](const auto& run, const Tolerance& tolerance) {
       for (const bool aligned : {false, true}) {
         buffers_are_aligned = aligned;
-        const Output got = run(kernels<Bf16>(), numbers)[0];
+        const KernelOutput got = run(kernels<Bf16>(), numbers)[0];
         buffers_are_aligned = false;
         const auto agrees_with = [&](const Numbers& those) {
           return mismatch(got, run(reference_kernels<double>(), those)[0], tolerance) == "";

@@ -21,7 +21,7 @@ Outputs forward(const Kernels<T>& kernels, const Floats& numbers, float rate, st
 }
 
 // 0 where the reference drops, a few roundings of the value where it keeps.
-Tolerance errors(const Output& want) {
+Tolerance errors(const KernelOutput& want) {
   Tolerance tolerance;
   for (std::int64_t i = 0; i < want.count(); ++i)
     tolerance.push_back(want[i] == 0 ? 0 : float_error(4, std::abs(want[i])));
@@ -36,7 +36,7 @@ TEST_CASE("dropout: forward and backward") {
       RandomStream random = test_stream(40, static_cast<std::uint32_t>(count));
       const Floats x = uniform(random, count, 0.5f, 1), before = uniform(random, count);
       const std::uint32_t step = 1000 + static_cast<std::uint32_t>(count), layer = 3;
-      const Output want = forward(reference_kernels<double>(), x, rate, step, layer)[0];
+      const KernelOutput want = forward(reference_kernels<double>(), x, rate, step, layer)[0];
       check_tables(message("dropout forward ", count, ", rate ", rate),
                    [&]<class T>(const Kernels<T>& k) { return forward(k, x, rate, step, layer); }, {errors(want)});
 
@@ -56,7 +56,7 @@ TEST_CASE("dropout: forward and backward") {
 
 TEST_CASE("dropout: drops a share of `rate`, and other elements for another step, layer or seed") {
   const Floats ones(40000, 1.0f);
-  const auto kept = [&](const Output& y) {
+  const auto kept = [&](const KernelOutput& y) {
     std::vector<bool> mask;
     for (std::int64_t i = 0; i < y.count(); ++i) mask.push_back(y[i] != 0);
     return mask;
@@ -94,7 +94,7 @@ TEST_CASE("dropout: a draw equal to the rate is kept, one below it is not") {
 
 TEST_CASE("dropout: a dropped NaN is 0") {
   const Floats x(1000, NAN);
-  const Output want = forward(reference_kernels<double>(), x, 0.5f, 1, 1)[0];
+  const KernelOutput want = forward(reference_kernels<double>(), x, 0.5f, 1, 1)[0];
   check_tables("dropout of NaN", [&]<class T>(const Kernels<T>& k) { return forward(k, x, 0.5f, 1, 1); },
                {exactly(1000)});
   int zeros = 0;

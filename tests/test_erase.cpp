@@ -32,8 +32,8 @@ struct Hidden {
     RandomStream random = test_stream(72, number);
     Hidden hidden{batch, pixels, channels, classes, {}, {}, {}, labels_below(random, batch, classes)};
     hidden.x = uniform(random, std::int64_t{batch} * pixels * channels);
-    hidden.w = uniform(random, std::int64_t{classes} * channels);
-    if (with_bias) hidden.bias = uniform(random, classes, -3, 3);
+    hidden.w = uniform_parameters(random, std::int64_t{classes} * channels);
+    if (with_bias) hidden.bias = uniform_parameters(random, classes, -3, 3);
     return hidden;
   }
 
@@ -44,12 +44,14 @@ struct Hidden {
   }
 
   template <class T>
-  std::vector<Buffer<T>> map(const Kernels<T>& kernels) const {
-    const Buffer<T> input(x), weights(w), offsets(bias);
-    Buffer<T> result(std::int64_t{batch} * pixels);
+  Outputs map(const Kernels<T>& kernels) const {
+    using P = ParameterOf<T>;
+    const Buffer<T> input(x);
+    const Buffer<P> weights(w), offsets(bias);
+    Buffer<P> result(std::int64_t{batch} * pixels);
     kernels.class_map(batch, pixels, channels, input.data(), weights.data(), bias.empty() ? nullptr : offsets.data(),
                       labels.data(), result.data());
-    return {result};
+    return Outputs{result};
   }
 };
 
@@ -91,7 +93,8 @@ TEST_CASE("class map: is the label's channel of the 1x1 convolution") {
     k.conv2d_forward(g, x.data(), w.data(), bias.data(), false, maps.data());
     return maps;
   };
-  const Buffer<double> maps = run(reference_kernels<double>()), map = hidden.map(reference_kernels<double>())[0];
+  const Buffer<double> maps = run(reference_kernels<double>());
+  const KernelOutput map = hidden.map(reference_kernels<double>())[0];
   for (int row = 0; row < hidden.batch * hidden.pixels; ++row)
     CHECK(std::abs(map[row] -
                    maps[row * hidden.classes + hidden.labels[static_cast<std::size_t>(row / hidden.pixels)]]) <= 1e-14);

@@ -136,12 +136,12 @@ TEST_CASE("compare: a number kept as Bf16 agrees if it is one that a number with
 }
 
 TEST_CASE("compare: the same bits") {
-  const Output two = Buffer<float>(Floats{0, 2});
+  const KernelOutput two = Buffer<float>(Floats{0, 2});
   CHECK(two.same_bits(Buffer<float>(Floats{0, 2})));
   CHECK(!two.same_bits(Buffer<float>(Floats{-0.0f, 2})));
   CHECK(!two.same_bits(Buffer<float>(Floats{0})));
   CHECK(!two.same_bits(Buffer<Bf16>(Floats{0, 2})));
-  const Output odd = Buffer<Bf16>(Floats{NAN, INFINITY});
+  const KernelOutput odd = Buffer<Bf16>(Floats{NAN, INFINITY});
   CHECK(odd.same_bits(Buffer<Bf16>(Floats{NAN, INFINITY})));
   CHECK(!odd.same_bits(Buffer<Bf16>(Floats{-NAN, -INFINITY})));
 }

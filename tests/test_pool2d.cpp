@@ -177,8 +177,8 @@ TEST_CASE("pools, backward: the bits are those of adding in raster order") {
       Buffer<float> max_dx(before), average_dx(before);
       kernels.max_pool_backward(g, dy.data(), winner.data(), max_dx.data());
       kernels.avg_pool_backward(g, false, dy.data(), average_dx.data());
-      CHECK(Output(max_dx).same_bits(max_want));
-      CHECK(Output(average_dx).same_bits(average_want));
+      CHECK(KernelOutput(max_dx).same_bits(max_want));
+      CHECK(KernelOutput(average_dx).same_bits(average_want));
     });
   }
 }

@@ -9,7 +9,6 @@
 
 #include "acol/evaluate/class_maps.h"
 #include "acol/train/step.h"
-#include "autograd/ops.h"
 #include "tensor/memory.h"
 #include "tensor/threads.h"
 #include "tests/golden_file.h"
@@ -102,23 +101,27 @@ struct InPrecision {
   Precision before = precision_in_use();
 };
 
-// The losses of one pass, where it erased, and the gradients of all parameters.
+// The losses of one pass and the gradients of all parameters.
 struct OnePass {
   double loss_a, loss_b;
-  DType features, maps, loss;
-  std::vector<double> heat;
-  std::vector<NamedParameter> parameters;
+  DType features, maps;
+  std::vector<std::string> names;
+  std::vector<Tensor> gradients;
 
-  explicit OnePass(Learner& learner) : parameters(learner.network.parameters()) {
-    StepLosses losses = forward_losses(learner.network, learner.images, learner.truth, EraseLabel::truth, true);
+  OnePass(const TrainConfig& config, Precision precision) {
+    const InPrecision in(precision);
+    Learner learner(config, 2, 32);
+    Network& network = learner.network;
+    const Variable trunk = network.features(Variable(learner.images));
+    const Network::Branch a = network.branch_a(trunk);
+    features = trunk.dtype(), maps = a.maps.dtype();
+    StepLosses losses = forward_losses(network, learner.images, learner.truth, EraseLabel::truth, true);
     losses.total.backward();
-    loss_a = losses.loss_a.value().at(0), loss_b = losses.loss_b.value().at(0), loss = losses.total.dtype();
-    const NoGrad no_grad;
-    const Variable trunk = learner.network.features(Variable(learner.images));
-    const Tensor map = learner.network.branch_a(trunk).maps.value();
-    const Tensor heat_map = normalized_map(map, learner.truth);
-    features = trunk.dtype(), maps = map.dtype();
-    for (std::int64_t i = 0; i < heat_map.count(); ++i) heat.push_back(heat_map.at(i));
+    loss_a = losses.loss_a.value().at(0), loss_b = losses.loss_b.value().at(0);
+    for (const NamedParameter& parameter : network.parameters()) {
+      names.push_back(parameter.name);
+      gradients.push_back(parameter.variable.grad().to_host());
+    }
   }
 };
 
@@ -253,33 +256,31 @@ TEST_CASE("without gradients every activation goes as soon as it is used") {
   CHECK(memory_use().bytes_in_use == before);
 }
 
-TEST_CASE("with bf16 activations the losses and all gradients are near those in float") {
-  if (device_in_use() != Device::cuda) return;  // other devices have float activations alone
-  for (const char* arch : {"vgg16", "vgg11_bn"}) {
-    CAPTURE(arch);
-    TrainConfig config = medium_config();
-    config.network.arch = arch;
-    const auto pass = [&](Precision precision) {
-      const InPrecision in(precision);
-      Learner learner(config, 2, 32);
-      return OnePass(learner);
-    };
-    const OnePass want = pass(Precision::fp32), got = pass(Precision::bf16);
-    CHECK(want.features == DType::float32);
-    CHECK(got.features == DType::bfloat16);
-    for (const DType type : {got.maps, got.loss}) CHECK(type == DType::float32);
-    for (std::size_t i = 0; i < want.heat.size(); ++i) MESSAGE("heat ", want.heat[i], " ", got.heat[i]);
-    MESSAGE(want.loss_a, " ", got.loss_a, " ", want.loss_b, " ", got.loss_b);
-    for (std::size_t i = 0; i < want.parameters.size(); ++i) {
-      CAPTURE(want.parameters[i].name);
-      const Tensor& gradient = got.parameters[i].variable.grad();
-      CHECK(gradient.dtype() == DType::float32);
-      MESSAGE(want.parameters[i].name, " ", relative_distance(gradient, want.parameters[i].variable.grad()));
-    }
+// The last bits of 16 decide which of two near maxima a pool takes and what a ReLU lets through, and so where gradients
+// go: the farther back, the farther apart. test_saved holds them to what the same roundings give in double. Measured:
+// 0.01 for the losses, 0.04 in the heads, 0.16 in the trunk.
+TEST_CASE("with bf16 activations losses and gradients are near those in float") {
+  if (device_in_use() != Device::cuda) return;  // others have float activations alone
+  TrainConfig config = medium_config();
+  config.network.arch = "vgg11";
+  const OnePass want(config, Precision::fp32), got(config, Precision::bf16);
+  CHECK(want.features == DType::float32);
+  CHECK(got.features == DType::bfloat16);
+  CHECK(got.maps == DType::float32);
+  CHECK(std::abs(got.loss_a - want.loss_a) <= 0.02 * want.loss_a);
+  CHECK(std::abs(got.loss_b - want.loss_b) <= 0.02 * want.loss_b);
+  CHECK(got.loss_a != want.loss_a);
+  REQUIRE(got.names == want.names);
+  for (std::size_t i = 0; i < want.names.size(); ++i) {
+    CAPTURE(want.names[i]);
+    CHECK(got.gradients[i].dtype() == DType::float32);
+    const double off = relative_distance(got.gradients[i], want.gradients[i]);
+    CHECK(off <= (want.names[i].starts_with("classifier_") ? 0.08 : 0.3));
+    CHECK(off > 0);
   }
 }
 
-TEST_CASE("a step with bf16 activations repeats to the bit, in lean memory too, and needs little more than half") {
+TEST_CASE("a step with bf16 activations needs little more than half the memory, and repeats to the bit, lean or not") {
   if (device_in_use() != Device::cuda) return;
   const auto learner = [] { return Learner(medium_config(), 2, 64); };
   const auto peak_of_step = [&](Precision precision) {
@@ -291,8 +292,8 @@ TEST_CASE("a step with bf16 activations repeats to the bit, in lean memory too, 
     learning.learn();
     return static_cast<double>(memory_use().peak_bytes_in_use - before);
   };
-  const double share = peak_of_step(Precision::bf16) / peak_of_step(Precision::fp32);
-  MESSAGE(share);
+  // All activations are halved; the pictures and the gradients of the parameters are not.
+  CHECK(peak_of_step(Precision::bf16) <= 0.62 * peak_of_step(Precision::fp32));
 
   const InPrecision in(Precision::bf16);
   Learner first = learner(), again = learner(), lean = learner(), untouched = learner();
@@ -303,7 +304,7 @@ TEST_CASE("a step with bf16 activations repeats to the bit, in lean memory too, 
   }
   CHECK(same_weights(first.network, again.network));
   CHECK(same_weights(first.network, lean.network));
-  CHECK(worst_difference(first.network, untouched.network) > 1e-4);
+  CHECK(!same_weights(first.network, untouched.network));
 }
 
 TEST_CASE("the parts of a batch add up to the whole") {

@@ -4,6 +4,7 @@
 #include <map>
 #include <tuple>
 
+#include "autograd/ops.h"
 #include "bench.h"
 #include "interrupt.h"
 #include "layers/conv2d.h"
@@ -40,21 +41,24 @@ std::vector<Layer> layers_of(const BenchOptions& options) {
   return layers;
 }
 
-// A layer's numbers: those that go in, and places for those that come out.
+// A layer's numbers: those that go in, and places for those that come out. x, y and their gradients have the type of
+// activations.
 struct Data {
   Data(const Layer& layer, int sets) {
     const Conv2dGeometry& g = layer.geometry;
     for (int i = 0; i < sets; ++i) {
       const auto number = static_cast<std::uint32_t>(4 * i);
-      inputs.emplace_back(bench_numbers(g.x_shape(), number + 1, -1, 1), bench_numbers(g.y_shape(), number + 4, -1, 1));
+      const auto activations = [](const Tensor& numbers) { return to_activations(Variable(numbers)).value(); };
+      inputs.emplace_back(activations(bench_numbers(g.x_shape(), number + 1, -1, 1)),
+                          activations(bench_numbers(g.y_shape(), number + 4, -1, 1)));
     }
     next_inputs();
     // The variance that keeps that of the activations, as He's initialiser has it.
     const float bound = std::sqrt(6.0f / static_cast<float>(g.taps() * g.in_c));
     w = bench_numbers(g.w_shape(), 2, -bound, bound);
     bias = bench_numbers({g.out_c}, 3, -0.1f, 0.1f);
-    y = Tensor::zeros(g.y_shape());
-    dx = Tensor::zeros(g.x_shape());
+    y = Tensor::zeros(g.y_shape(), activation_type());
+    dx = Tensor::zeros(g.x_shape(), activation_type());
     dw = Tensor::zeros(g.w_shape());
     db = Tensor::zeros({g.out_c});
   }
@@ -67,17 +71,24 @@ struct Data {
 };
 
 void forward(const Conv2dGeometry& g, bool relu, Data& data) {
-  kernels<float>().conv2d_forward(g, data.x.data<float>(), data.w.data<float>(), data.bias.data<float>(), relu,
-                                  data.y.data<float>());
+  with_activation(data.x.dtype(), [&]<class T>() {
+    using P = ParameterOf<T>;
+    kernels<T>().conv2d_forward(g, data.x.data<T>(), data.w.data<P>(), data.bias.data<P>(), relu, data.y.data<T>());
+  });
 }
 // `relu`: the gradient passes where forward with `relu` left something in y.
 void backward_data(const Conv2dGeometry& g, bool relu, Data& data) {
-  kernels<float>().conv2d_backward_data(g, data.dy.data<float>(), relu ? data.y.data<float>() : nullptr,
-                                        data.w.data<float>(), nullptr, data.dx.data<float>());
+  with_activation(data.x.dtype(), [&]<class T>() {
+    kernels<T>().conv2d_backward_data(g, data.dy.data<T>(), relu ? data.y.data<T>() : nullptr,
+                                      data.w.data<ParameterOf<T>>(), nullptr, data.dx.data<T>());
+  });
 }
 void backward_weights(const Conv2dGeometry& g, bool relu, Data& data) {
-  kernels<float>().conv2d_backward_weights(g, data.dy.data<float>(), relu ? data.y.data<float>() : nullptr,
-                                           data.x.data<float>(), data.dw.data<float>(), data.db.data<float>());
+  with_activation(data.x.dtype(), [&]<class T>() {
+    using P = ParameterOf<T>;
+    kernels<T>().conv2d_backward_weights(g, data.dy.data<T>(), relu ? data.y.data<T>() : nullptr, data.x.data<T>(),
+                                         data.dw.data<P>(), data.db.data<P>());
+  });
 }
 
 // One run of each without ReLU, inputs and results in one file. Before anything is timed: gradients add up.
@@ -87,7 +98,10 @@ void save(const std::filesystem::path& folder, const Layer& layer, Data& data) {
   backward_data(g, false, data);
   backward_weights(g, false, data);
   SafetensorsFile file;
-  file.tensors = {{"x", data.x}, {"bias", data.bias}, {"dy", data.dy}, {"y", data.y}, {"dx", data.dx}, {"db", data.db}};
+  file.tensors = {{"bias", data.bias}, {"db", data.db}};
+  for (const auto& [name, numbers] :
+       {std::pair{"x", data.x}, std::pair{"dy", data.dy}, std::pair{"y", data.y}, std::pair{"dx", data.dx}})
+    file.tensors[name] = to_parameters(Variable(numbers)).value();
   file.tensors["w"] = filter_to_file(data.w);
   file.tensors["dw"] = filter_to_file(data.dw);
   file.metadata = {{"stride", std::to_string(g.stride_h)},

@@ -53,7 +53,8 @@ void add_device_options(CLI::App& app, ComputeOptions& options) {
   app.add_option(
          "--precision", options.precision,
          "with --device cuda, what convolutions round factors to: fp32 (as exact as the CPU), tf32 (11 bits) or "
-         "bf16 (8 bits, fastest); sums and all that is stored stay float32")
+         "bf16 (8 bits, fastest, and activations are kept so, in half the memory); sums, weights and all that is "
+         "saved stay float32")
       ->capture_default_str()
       ->check(CLI::IsMember({"fp32", "tf32", "bf16"}));
 }
