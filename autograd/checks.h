@@ -27,7 +27,7 @@ inline void check_layout(const char* operation, const char* name, const Variable
 // The parameters of an operation have the element type that goes with x's.
 inline void check_dtype(const char* operation, const char* name, const Tensor& tensor, const Tensor& x) {
   check(tensor.dtype() == parameter_type(x.dtype()), operation, ": ", name, " is ", name_of(tensor.dtype()),
-        " but x is ", name_of(x.dtype()));
+        " but x is ", name_of(x.dtype()), x.dtype() == DType::bfloat16 ? ", which goes with float32" : "");
 }
 
 // One number per channel: gamma, a bias, ...

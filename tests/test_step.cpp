@@ -258,7 +258,7 @@ TEST_CASE("without gradients every activation goes as soon as it is used") {
 
 // The last bits of 16 decide which of two near maxima a pool takes and what a ReLU lets through, and so where gradients
 // go: the farther back, the farther apart. test_saved holds them to what the same roundings give in double. Measured:
-// 0.01 for the losses, 0.04 in the heads, 0.16 in the trunk.
+// 0.001 for the losses, 0.04 in the heads, 0.16 in the trunk.
 TEST_CASE("with bf16 activations losses and gradients are near those in float") {
   if (device_in_use() != Device::cuda) return;  // others have float activations alone
   TrainConfig config = medium_config();
@@ -267,8 +267,8 @@ TEST_CASE("with bf16 activations losses and gradients are near those in float") 
   CHECK(want.features == DType::float32);
   CHECK(got.features == DType::bfloat16);
   CHECK(got.maps == DType::float32);
-  CHECK(std::abs(got.loss_a - want.loss_a) <= 0.02 * want.loss_a);
-  CHECK(std::abs(got.loss_b - want.loss_b) <= 0.02 * want.loss_b);
+  CHECK(std::abs(got.loss_a - want.loss_a) <= 0.005 * want.loss_a);
+  CHECK(std::abs(got.loss_b - want.loss_b) <= 0.005 * want.loss_b);
   CHECK(got.loss_a != want.loss_a);
   REQUIRE(got.names == want.names);
   for (std::size_t i = 0; i < want.names.size(); ++i) {
@@ -293,7 +293,7 @@ TEST_CASE("a step with bf16 activations needs little more than half the memory, 
     return static_cast<double>(memory_use().peak_bytes_in_use - before);
   };
   // All activations are halved; the pictures and the gradients of the parameters are not.
-  CHECK(peak_of_step(Precision::bf16) <= 0.62 * peak_of_step(Precision::fp32));
+  CHECK(peak_of_step(Precision::bf16) <= 0.65 * peak_of_step(Precision::fp32));
 
   const InPrecision in(Precision::bf16);
   Learner first = learner(), again = learner(), lean = learner(), untouched = learner();

@@ -229,9 +229,9 @@ def table(result):
         cells += [ratio(total.get(name), total["acol"]) for name in ("bare", "matmul")]
         lines.append("| " + " | ".join(cells) + " |")
     lines.append("\nMedians, TFLOP/s of direct convolution after each; ratio = PyTorch / acol, above 1 where acol is")
-    lines.append("faster. acol: with bias, ReLU (where no pool does it), the ReLU's mask, the bias's gradient; float32")
-    lines.append("tensors. The same work: these one kernel after the other; ratio same: that, or the fused.")
-    lines.append(f"PyTorch's tensors: {tensors(result)}.")
+    lines.append("faster. acol: with bias, ReLU (where no pool does it), the ReLU's mask, the bias's gradient. The")
+    lines.append("same work: these one kernel after the other; ratio same: that, or the fused. Tensors of both: ")
+    lines[-1] += f"{tensors(result)}; acol's weights and their gradients: float32."
     worst = {who: max(errors.values()) for who, errors in result["errors"].items()}
     text = f"Before, one picture: acol within {worst['acol']:.1e} of float64"
     lines.append(f"{text}, PyTorch within {worst['torch']:.1e} (relative L2, the worst layer and pass).")
