@@ -104,28 +104,33 @@ __global__ void weigh_kernel(int batch, int channels, int from_h, int from_w, in
   });
 }
 
+struct Size {
+  int h, w;
+};
+
+template <bool adds, class T>
+void weigh(const char* name, const ResizeGeometry& g, const Size& from, const Size& to, const AxisOnDevice& down,
+           const AxisOnDevice& across, const T* x, T* y) {
+  with_width(g.channels, [&](auto width) {
+    launch(name, weigh_kernel<width(), adds, T>, grid_for_rows(g.batch, to.h, to.w * (g.channels / width)), g.batch,
+           g.channels, from.h, from.w, to.h, to.w, down.axis(), across.axis(), aligned(width, x, y), x, y);
+  });
+}
+
 }  // namespace
 
 template <class T>
 void resize_forward(const ResizeGeometry& g, const T* x, T* y) {
-  const AxisOnDevice down = AxisOnDevice::forward(g.interpolation, g.in_h, g.out_h);
-  const AxisOnDevice across = AxisOnDevice::forward(g.interpolation, g.in_w, g.out_w);
-  with_width(g.channels, [&](auto width) {
-    launch("resize_forward", weigh_kernel<width(), false, T>,
-           grid_for_rows(g.batch, g.out_h, g.out_w * (g.channels / width)), g.batch, g.channels, g.in_h, g.in_w,
-           g.out_h, g.out_w, down.axis(), across.axis(), aligned(width, x, y), x, y);
-  });
+  weigh<false>("resize_forward", g, {g.in_h, g.in_w}, {g.out_h, g.out_w},
+               AxisOnDevice::forward(g.interpolation, g.in_h, g.out_h),
+               AxisOnDevice::forward(g.interpolation, g.in_w, g.out_w), x, y);
 }
 
 template <class T>
 void resize_backward(const ResizeGeometry& g, const T* dy, T* dx) {
-  const AxisOnDevice down = AxisOnDevice::backward(g.interpolation, g.in_h, g.out_h);
-  const AxisOnDevice across = AxisOnDevice::backward(g.interpolation, g.in_w, g.out_w);
-  with_width(g.channels, [&](auto width) {
-    launch("resize_backward", weigh_kernel<width(), true, T>,
-           grid_for_rows(g.batch, g.in_h, g.in_w * (g.channels / width)), g.batch, g.channels, g.out_h, g.out_w, g.in_h,
-           g.in_w, down.axis(), across.axis(), aligned(width, dy, dx), dy, dx);
-  });
+  weigh<true>("resize_backward", g, {g.out_h, g.out_w}, {g.in_h, g.in_w},
+              AxisOnDevice::backward(g.interpolation, g.in_h, g.out_h),
+              AxisOnDevice::backward(g.interpolation, g.in_w, g.out_w), dy, dx);
 }
 
 template void resize_forward(const ResizeGeometry&, const float*, float*);
