@@ -38,9 +38,9 @@ struct Output {
 
 // What makes the passes different: the types of the factors' numbers and of C's, the operands, and the tile for a C
 // that is narrow (the columns of forward and backward data are channels) or low (the rows of backward weights are).
-template <class Factor, class T>
+template <class FactorElement, class T>
 struct Forward {
-  using Element = Factor;
+  using Element = FactorElement;
   using Number = T;
   template <int Rows, int Threads>
   using A = PatchRows<Element, Rows, Threads>;
@@ -51,9 +51,9 @@ struct Forward {
   using Narrow = TileShape<128, 64, 64, 32>;
   static constexpr bool sums_rows = false;
 };
-template <class Factor, class T>
+template <class FactorElement, class T>
 struct BackwardData {
-  using Element = Factor;
+  using Element = FactorElement;
   using Number = T;
   template <int Rows, int Threads>
   using A = PatchRows<Element, Rows, Threads>;
@@ -64,9 +64,9 @@ struct BackwardData {
   using Narrow = TileShape<128, 64, 64, 32>;
   static constexpr bool sums_rows = false;
 };
-template <class Factor>
+template <class FactorElement>
 struct BackwardWeights {
-  using Element = Factor;
+  using Element = FactorElement;
   using Number = float;
   template <int Rows, int Threads>
   using A = FilterColumns<Element, Rows, Threads>;
@@ -79,8 +79,7 @@ struct BackwardWeights {
 };
 
 // The sum of one row of A, by the thread of that number, as the terms come by in shared memory. Many thousand of them:
-// `lost` keeps what additions round off (D. Knuth, The Art of Computer Programming, volume 2, section 4.2.2, theorem
-// B).
+// `lost` keeps what additions round off (D. Knuth, The Art of Computer Programming, volume 2, 4.2.2, theorem B).
 class RowSum {
  public:
   template <class Element, int Rows>

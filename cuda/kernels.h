@@ -1,5 +1,5 @@
-// What the files of this folder give to the tables in table.cpp: the functions of tensor/table_functions.inl, here for
-// activations T of float and of Bf16. The files instantiate them for both. Each is specified in tensor/kernels.h.
+// What the files of this folder give to the tables in table.cpp, for activations T of float and of Bf16: the files
+// instantiate them for both. Each is specified in tensor/kernels.h; the comments name the files.
 #pragma once
 
 #include "tensor/kernels.h"
