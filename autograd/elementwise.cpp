@@ -25,11 +25,16 @@ Variable relu(const Variable& x) {
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   with_activation(x.dtype(),
                   [&]<class T>() { kernels<T>().relu_forward(y.count(), x.value().data<T>(), y.data<T>()); });
-  return Variable::record("relu", y, {x}, [y](const Tensor& dy, InputGradients& dx) {
+  Variable result = Variable::record("relu", y, {x}, [y](const Tensor& dy, InputGradients& dx) {
     with_activation(dy.dtype(), [&]<class T>() {
-      kernels<T>().relu_backward(dy.count(), y.data<T>(), dy.data<T>(), dx.data<T>(0));
+      if (dx.dy_is_masked())
+        kernels<T>().accumulate(dy.count(), 1, dy.data<T>(), dx.data<T>(0));
+      else
+        kernels<T>().relu_backward(dy.count(), y.data<T>(), dy.data<T>(), dx.data<T>(0));
     });
   });
+  result.mark_relu();
+  return result;
 }
 
 Variable add(const Variable& a, const Variable& b) {

@@ -58,16 +58,18 @@ Variable max_pool2d(const Variable& x, const Pool2dOptions& options) {
     if (options.relu) kernels<T>().relu_forward(y.count(), y.data<T>(), y.data<T>());
   });
   const Tensor mask = options.relu ? y : Tensor();
-  return Variable::record("max_pool2d", y, {x}, [g, taps, mask](const Tensor& dy, InputGradients& dx) {
+  Variable result = Variable::record("max_pool2d", y, {x}, [g, taps, mask](const Tensor& dy, InputGradients& dx) {
     with_activation(dy.dtype(), [&]<class T>() {
       Tensor dmax = dy;  // gradient of the maxima, before ReLU
-      if (mask.defined()) {
+      if (mask.defined() && !dx.dy_is_masked()) {
         dmax = Tensor::zeros(dy.shape(), dy.dtype());
         kernels<T>().relu_backward(dy.count(), mask.data<T>(), dy.data<T>(), dmax.data<T>());
       }
       kernels<T>().max_pool_backward(g, dmax.data<T>(), taps(), dx.data<T>(0));
     });
   });
+  if (options.relu) result.mark_relu();
+  return result;
 }
 
 Variable avg_pool2d(const Variable& x, const Pool2dOptions& options, bool count_padding) {

@@ -133,20 +133,27 @@ TEST_CASE("conv2d: a fused ReLU is conv2d then relu; frozen inputs change nothin
   }
 }
 
-TEST_CASE("conv2d of a fused ReLU's output, alone and beside consumers that mask nothing") {
+TEST_CASE("conv2d of a ReLU's output, fused or not, alone and beside consumers that mask nothing") {
   Draw draw(3);
   const Variables inputs{draw.uniform({2, 5, 4, 3}), draw.uniform({4, 3, 3, 3}), draw.uniform({4}),
                          draw.uniform({4, 3, 3, 4})};
   const Conv2dOptions fused{.pad = {1, 1}, .relu = true}, plain{.pad = {1, 1}};
-  const auto inner = [=](const Variables& in) { return conv2d(in[0], in[1], in[2], fused); };
+  const Pool2dOptions pool{.window = {3, 3}, .stride = {1, 1}, .pad = {1, 1}, .relu = true};
   REQUIRE(off_kink(conv2d(inputs[0], inputs[1], inputs[2], plain).value()));
-  check_gradients([=](const Variables& in) { return conv2d(inner(in), in[3], {}, plain); }, inputs);
-  check_gradients(
-      [=](const Variables& in) {
-        const Variable y = inner(in);
-        return add(conv2d(y, in[3], {}, plain), y);
-      },
-      inputs);
+  const Function with_relu[] = {
+      [=](const Variables& in) { return conv2d(in[0], in[1], in[2], fused); },
+      [=](const Variables& in) { return relu(conv2d(in[0], in[1], in[2], plain)); },
+      [=](const Variables& in) { return max_pool2d(conv2d(in[0], in[1], in[2], plain), pool); },
+  };
+  for (const Function& inner : with_relu) {
+    check_gradients([&](const Variables& in) { return conv2d(inner(in), in[3], {}, plain); }, inputs);
+    check_gradients(
+        [&](const Variables& in) {
+          const Variable y = inner(in);
+          return add(conv2d(y, in[3], {}, plain), y);
+        },
+        inputs);
+  }
 }
 
 TEST_CASE("linear") {
