@@ -392,8 +392,9 @@ TEST_CASE("conv2d: large numbers, and numbers below the smallest normal one") {
                                   Conv2dGeometry{1, 9, 13, 3, 17, 3, 3, 1, 1, 1, 1, 1, 1}}) {  // rows
     const Numbers plain(g, test_stream(5, number++));
     // The factors of one side and of the other, and so of what is added to.
-    for (const auto& [a, b, c] : {std::array{1e30f, 1e-30f, 1.0f}, std::array{1e-30f, 1e30f, 1.0f},
-                                  std::array{1e-40f, 1e30f, 1e-10f}, std::array{1e30f, 1e-40f, 1e-10f}}) {
+    for (const auto& factors : {std::array{1e30f, 1e-30f, 1.0f}, std::array{1e-30f, 1e30f, 1.0f},
+                                std::array{1e-40f, 1e30f, 1e-10f}, std::array{1e30f, 1e-40f, 1e-10f}}) {
+      const float a = factors[0], b = factors[1], c = factors[2];
       INFO(message(a, " times ", b));
       Numbers numbers = plain;
       numbers.bias = scaled(plain.bias, c), numbers.dx = scaled(plain.dx, c), numbers.dw = scaled(plain.dw, c);
