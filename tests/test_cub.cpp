@@ -118,7 +118,8 @@ TEST_CASE("CUB: damaged lists are named with their line") {
            {"classes.txt", "1 a\n2 a\n", "classes.txt line 2: a occurs twice"},
            {"classes.txt", "1 \xe4\n", "classes.txt line 1: the name is not UTF-8"},
            {"classes.txt", "", "classes.txt: names no class"}}) {
-    INFO(file, ": ", text);
+    const std::string tried = file + ": " + text;
+    INFO(tried);
     const std::string message = with(file.c_str(), text);
     INFO(message);
     CHECK(contains(message, part));

@@ -51,8 +51,8 @@ TEST_CASE("distances are those to the nearest background pixel, exactly") {
     for (const int permille : {30, 300, 700, 950, 995}) {
       Bytes mask;
       for (int i = 0; i < width * height; ++i) mask.push_back(generator.below(1000) < permille ? 255 : 0);
-      CAPTURE(width);
-      CAPTURE(height);
+      const std::string size = message(width, " x ", height);
+      CAPTURE(size);
       CAPTURE(permille);
       CHECK(squared_distances(mask, width, height) == plain_distances(mask, width, height));
     }

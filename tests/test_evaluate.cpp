@@ -127,16 +127,16 @@ TEST_CASE("class maps of a batch are those of each picture alone, made by hand")
     CAPTURE(name_of(method));
     const auto network = untrained(method);
     const Tensor images = random_tensor({5, 32, 32, 3}, 3, DType::float32);
-    const std::vector<int> classes{6, 0, 3, 3, 1};
+    const std::vector<int> shown{6, 0, 3, 3, 1};
     const PassA a = forward_a(*network, images);
-    const std::vector<ClassMaps> batch = class_maps(*network, a, classes);
+    const std::vector<ClassMaps> batch = class_maps(*network, a, shown);
     REQUIRE(batch.size() == 5);
     for (int n = 0; n < 5; ++n) {
       CAPTURE(n);
       const auto i = static_cast<std::size_t>(n);
       Tensor one = Tensor::empty({1, 32, 32, 3});
       std::copy_n(images.f32() + std::ptrdiff_t{n} * 32 * 32 * 3, 32 * 32 * 3, one.f32());
-      const ClassMaps want = maps_by_hand(*network, one, classes[i]);
+      const ClassMaps want = maps_by_hand(*network, one, shown[i]);
       CHECK(batch[i].a == want.a);
       CHECK(batch[i].b == want.b);
       CHECK(batch[i].fused == want.fused);

@@ -31,7 +31,8 @@ TEST_CASE("centre crops: boxes are of the picture, and outside the crop there is
   const std::pair<TestInput, Box> seen[] = {{TestInput::centre, {29, 5, 66, 42}},
                                             {TestInput::centre_warp, {10, 5, 85, 42}}};
   for (const auto& [input, part] : seen) {
-    CAPTURE(name_of(input));
+    const char* const name = name_of(input);
+    CAPTURE(name);
     CHECK(seen_part(96, 48, preprocessing(), input).pixels(96, 48) == part);
     for (const bool clip : {false, true}) {
       CAPTURE(clip);

@@ -92,7 +92,8 @@ TEST_CASE("random pictures of every shape, few values and many") {
       for (int repeat = 0; repeat < 60; ++repeat) {
         const std::string wrong = difference(random_bytes(width * height, values, ++seed), width, height,
                                              values > 16 ? all_cuts() : std::vector{0, 1, 2, 3, 8, 254});
-        REQUIRE_MESSAGE(wrong == "", width, " x ", height, " seed ", seed, ": ", wrong);
+        const std::string size = message(width, " x ", height);
+        REQUIRE_MESSAGE(wrong == "", size, " seed ", seed, ": ", wrong);
       }
   CHECK(seed == 8 * 6 * 60);
 }

@@ -65,7 +65,8 @@ TEST_CASE("every format of PyTorch: types, strides, shared storages, offsets, a 
     CHECK(file.find("f64")->dtype == "F64");
     CHECK(file.find("half_filter")->shape == std::vector<std::int64_t>{2, 2, 2, 3});
     for (const auto& [tensor_name, wanted] : values.tensors) {
-      CAPTURE(tensor_name);
+      const std::string shown = tensor_name;
+      CAPTURE(shown);
       const WeightEntry* entry = file.find(tensor_name);
       REQUIRE(entry != nullptr);
       CHECK(entry->readable());

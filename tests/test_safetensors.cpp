@@ -144,9 +144,9 @@ TEST_CASE("safetensors reader: tensors straight to where they belong, any type, 
                                     : reinterpret_cast<const char*>(&value),
                   static_cast<std::size_t>(bytes));
     }
-    const auto entry = [&](const Shape& shape, std::int64_t begin) {
-      return message(R"({"dtype":")", dtype, R"(","shape":[)", shape[0], ",", shape[1], ",", shape[2], ",", shape[3],
-                     R"(],"data_offsets":[)", begin * bytes, ",", (begin + shape.count()) * bytes, "]}");
+    const auto entry = [&, type = dtype, size = bytes](const Shape& shape, std::int64_t begin) {
+      return message(R"({"dtype":")", type, R"(","shape":[)", shape[0], ",", shape[1], ",", shape[2], ",", shape[3],
+                     R"(],"data_offsets":[)", begin * size, ",", (begin + shape.count()) * size, "]}");
     };
     const std::string header = R"({"small":)" + entry(small, 0) + R"(,"large":)" + entry(large, small.count()) + "}";
     write_raw(folder.file(), length_prefix(header.size()) + header + data);

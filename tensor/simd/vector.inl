@@ -7,21 +7,23 @@
 namespace acol {
 namespace {
 
+// `InMemory` may begin at any float.
 template <int Lanes>
 struct VectorOf {
-  typedef float Type __attribute__((vector_size(Lanes * sizeof(float)), aligned(sizeof(float)), may_alias));
+  typedef float Type __attribute__((vector_size(Lanes * sizeof(float))));
+  typedef float InMemory __attribute__((vector_size(Lanes * sizeof(float)), aligned(sizeof(float)), may_alias));
 };
 template <int Lanes>
 using Vector = typename VectorOf<Lanes>::Type;
 
 template <int Lanes>
 inline __attribute__((always_inline)) Vector<Lanes> load(const float* from) {
-  return *reinterpret_cast<const Vector<Lanes>*>(from);
+  return *reinterpret_cast<const typename VectorOf<Lanes>::InMemory*>(from);
 }
 
 template <int Lanes>
 inline __attribute__((always_inline)) void store(float* to, Vector<Lanes> value) {
-  *reinterpret_cast<Vector<Lanes>*>(to) = value;
+  *reinterpret_cast<typename VectorOf<Lanes>::InMemory*>(to) = value;
 }
 
 // value where sign > 0, else 0; also where sign is NaN.
