@@ -276,7 +276,7 @@ TEST_CASE("host and device memory are apart") {
   const std::string refused = "argument 1 of the kernel is or holds a pointer that is not to device memory";
   check_says(launch_error(take_pointer, {dim3(1), dim3(1)}, host), "tried: " + refused);
 #if !defined(ACOL_ADDRESS_SANITIZER) && !defined(__SANITIZE_THREAD__)
-  check_says(launch_error(take_holder, {dim3(1), dim3(1)}, Holder{1, host}), refused);
+  if (emulation::can_clear_padding) check_says(launch_error(take_holder, {dim3(1), dim3(1)}, Holder{1, host}), refused);
 #endif
   launch("points", take_pointer, {dim3(1), dim3(1)}, managed + 1);
   launch("points", take_pointer, {dim3(1), dim3(1)}, nullptr);

@@ -21,7 +21,7 @@ endif()
 
 run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${work}/installed)
 run(${CMAKE_COMMAND} -S ${SOURCE_DIR}/tests/find_package -B ${work}/build -G ${GENERATOR}
-    -DCMAKE_PREFIX_PATH=${work}/installed -DCMAKE_BUILD_TYPE=Release)
+    -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_PREFIX_PATH=${work}/installed -DCMAKE_BUILD_TYPE=Release)
 run(${CMAKE_COMMAND} --build ${work}/build)
 set(acol ${work}/installed/bin/acol)
 run(${acol} synth --out data --classes 2 --train 4 --val 2 --size 32)
