@@ -10,7 +10,7 @@
 #include "cuda/conv_mma.h"
 #include "cuda/runtime.h"
 #include "tensor/reference.h"
-#include "tests/compare.h"
+#include "tests/conv2d_numbers.h"
 
 using namespace acol;
 using namespace acol::testing;
@@ -19,11 +19,6 @@ namespace {
 
 using Precisions = std::vector<Precision>;
 const Precisions precisions{Precision::fp32, Precision::tf32, Precision::bf16};
-
-std::string describe(const Conv2dGeometry& g) {
-  return message("x ", g.x_shape().str(), " w ", g.w_shape().str(), " stride ", g.stride_h, ",", g.stride_w, " pad ",
-                 g.pad_h, ",", g.pad_w, " dilation ", g.dilation_h, ",", g.dilation_w);
-}
 
 // Numbers that both the card and the host may touch, 16-byte aligned, between guard zones of NaN.
 template <class T>
@@ -53,36 +48,6 @@ class CardNumbers {
   static constexpr std::size_t guard = 64;
   std::size_t count_;
   T* memory_ = nullptr;
-};
-
-// What the passes read, and what they add to.
-struct Numbers {
-  Floats x, w, bias, dy, relu_y, dx, dw, db;
-
-  Numbers(const Conv2dGeometry& g, RandomStream random)
-      : x(uniform(random, g.x_shape().count())),
-        w(uniform(random, g.w_shape().count())),
-        bias(uniform(random, g.out_c)),
-        dy(uniform(random, g.y_shape().count())),
-        relu_y(uniform(random, g.y_shape().count())),
-        dx(uniform(random, g.x_shape().count())),
-        dw(uniform(random, g.w_shape().count())),
-        db(uniform(random, g.out_c)) {}
-
-  // The factors of products as `round` leaves them.
-  template <class Round>
-  Numbers with_factors(const Round& round) const {
-    Numbers rounded = *this;
-    for (Floats* factors : {&rounded.x, &rounded.w, &rounded.dy})
-      for (float& value : *factors) value = round(value);
-    return rounded;
-  }
-  Numbers magnitudes() const {
-    Numbers positive = with_factors([](float value) { return std::abs(value); });
-    positive.bias = absolute(bias), positive.dx = absolute(dx), positive.dw = absolute(dw), positive.db = absolute(db);
-    positive.relu_y = absolute(relu_y);
-    return positive;
-  }
 };
 
 enum class Pass { forward, backward_data, backward_weights };

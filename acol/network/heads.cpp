@@ -5,6 +5,17 @@
 
 namespace acol {
 
+namespace {
+
+// w mean(f) + b: the last layer on pictures of one pixel.
+Variable logits_of_mean(const Variable& hidden, Conv2d& last) {
+  const int images = hidden.shape()[0], channels = hidden.shape().back();
+  const Variable pixel = reshape(global_avg_pool(hidden), {images, 1, 1, channels});
+  return reshape(last.forward(pixel), {images, last.weight().shape()[0]});
+}
+
+}  // namespace
+
 ClassifierHead::ClassifierHead(const NetworkConfig& config, std::uint32_t first_dropout_layer) {
   const int in = vgg_out_channels(config), hidden = scaled_channels(1024, config.width);
   const Conv2dOptions same{.pad = {1, 1}, .relu = true};
@@ -22,11 +33,7 @@ Variable ClassifierHead::hidden(const Variable& features) {
 
 Variable ClassifierHead::maps(const Variable& features) { return last_->forward(to_parameters(hidden(features))); }
 
-Variable ClassifierHead::logits(const Variable& hidden) {
-  const int images = hidden.shape()[0], channels = hidden.shape().back();
-  const Variable pixel = reshape(global_avg_pool(hidden), {images, 1, 1, channels});
-  return reshape(last_->forward(pixel), {images, last_->weight().shape()[0]});
-}
+Variable ClassifierHead::logits(const Variable& hidden) { return logits_of_mean(hidden, *last_); }
 
 Tensor ClassifierHead::map_of(const Tensor& hidden, const std::vector<int>& labels) const {
   return class_map(hidden, last_->weight().value(), last_->bias().value(), labels);
@@ -45,7 +52,7 @@ CamResult cam_by_fully_connected(const Variable& hidden, Conv2d& last) {
   const Variable weights = reshape(last.weight(), {classes, channels});
   const Variable pixels = reshape(to_parameters(hidden), {static_cast<int>(shape.rows()), channels});
   const Variable maps = reshape(linear(pixels, weights, last.bias()), {shape[0], shape[1], shape[2], classes});
-  return {maps, linear(global_avg_pool(hidden), weights, last.bias())};
+  return {maps, logits_of_mean(hidden, last)};
 }
 
 }  // namespace acol
