@@ -142,7 +142,7 @@ def time_torch(card, ours, precision, repeats, warm_up, seen, profile):
                         if profile and name in ("bare", "fused") and (layer, what, name) not in seen["kernels"]:
                             seen["kernels"][layer, what, name] = card.kernels(run)
                     except (RuntimeError, NotImplementedError) as problem:  # out of memory, no such kernel
-                        seen["skipped"][name] = first_line(problem)
+                        seen["skipped"].setdefault(name, f"{layer} {what}: {first_line(problem)}")
                         continue
                     times[layer, what, name] = ms
                 runs.pop("matmul", None)
@@ -184,15 +184,17 @@ def measure(acol, card, side, map_stride, batch, precision, folder):
 
 
 def sums(rows):
-    """{what or "all": {"acol": ms, "bare": ms, ...}} over the network's layers, of the rows that have all of them."""
+    """{what or "all": {"acol": ms, "bare": ms, ...}} over the network's layers, of the rows that have all of them;
+    "rows": how many those are, and of how many."""
     names = [name for name in ("bare", "same", "matmul") if any(name in row["torch_ms"] for row in rows)]
-    rows = [row for row in rows if all(name in row["torch_ms"] for name in names)]
+    measured, rows = rows, [row for row in rows if all(name in row["torch_ms"] for name in names)]
     result = {}
     for what in (*PASSES, "all"):
         part = [row for row in rows if what in (row["what"], "all")]
         if not part:
             continue
         total = {"gflop": sum(row["uses"] * row["gflop"] for row in part)}
+        total["rows"] = len(part), sum(what in (row["what"], "all") for row in measured)
         total["acol"] = sum(row["uses"] * row["acol_ms"] for row in part)
         total.update((name, sum(row["uses"] * row["torch_ms"][name] for row in part)) for name in names)
         result[what] = total
@@ -222,7 +224,9 @@ def table(result):
         cells += [f"**{ratio(same, ours)}**", ratio(torch_ms.get("bare"), ours), ratio(torch_ms.get("matmul"), ours)]
         lines.append("| " + " | ".join(cells) + " |")
     for what, total in sums(result["rows"]).items():
-        cells = ["**all layers**", what, f"{total['acol']:.3f} ms, {rate(total['gflop'] / total['acol'])}"]
+        counted, there = total["rows"]
+        which = "all layers" if counted == there else f"{counted} of {there} rows, for want of the others"
+        cells = [f"**{which}**", what, f"{total['acol']:.3f} ms, {rate(total['gflop'] / total['acol'])}"]
         for name in ("bare", "bias", "same", "fused", "matmul"):
             cells.append(f"{total[name]:.3f} ms, {rate(total['gflop'] / total[name])}" if name in total else "-")
         cells += [f"**{ratio(total.get('same'), total['acol'])}**"]
